@@ -1,0 +1,1 @@
+"""hedgerow: online learning on a city's sensor streams."""

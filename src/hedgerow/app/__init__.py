@@ -1,0 +1,1 @@
+"""What touches the outside: settings, wiring, broker, store, command line."""

@@ -1,0 +1,43 @@
+"""What stops a command, each with the exit code it ends with."""
+
+
+class AppError(Exception):
+    """Root of what ends a command with a sentence instead of a traceback."""
+
+    exit_code = 1
+
+
+class SettingsError(AppError):
+    """A setting is wrong, missing or unknown."""
+
+    exit_code = 2
+
+
+class BrokerUnavailable(AppError):
+    """No broker answers, or it refuses us."""
+
+    exit_code = 3
+
+
+class StateUnavailable(AppError):
+    """Redis does not answer, or its contents cannot be used."""
+
+    exit_code = 4
+
+
+class InputFileError(AppError):
+    """A file of readings cannot be used."""
+
+    exit_code = 5
+
+
+class PortTaken(AppError):
+    """The HTTP port is in use."""
+
+    exit_code = 6
+
+
+class MissingPart(AppError):
+    """An optional part is not installed."""
+
+    exit_code = 7
