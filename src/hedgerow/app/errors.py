@@ -41,3 +41,21 @@ class MissingPart(AppError):
     """An optional part is not installed."""
 
     exit_code = 7
+
+
+class WorkerFailed(AppError):
+    """The worker had to stop so as not to break a promise."""
+
+    exit_code = 8
+
+
+class TopicMissing(AppError):
+    """A topic that is needed does not exist."""
+
+    exit_code = 9
+
+
+class DemoFailed(AppError):
+    """The demo's worker died, or its accounting does not balance."""
+
+    exit_code = 10
