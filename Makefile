@@ -1,0 +1,89 @@
+# Everything a newcomer types. Needs Python 3.11 to 3.13 and make; the rest goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+KAFKA := build/kafka/libs
+UV := uv==0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-kafka test-docker check lint bench format clean lock kafka-jars venv
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.demo  ## Learn and forecast a bundled city on an embedded broker (KEEP=1 leaves it running)
+	@$(BIN)/hedgerow demo $(if $(filter-out 0,$(KEEP)),--keep)
+
+test: $(VENV)/.dev  ## Run every test that needs nothing installed, embedded broker included
+	$(BIN)/pytest -m "not kafka and not redis and not docker" --cov --cov-report=term:skip-covered $(ARGS)
+
+test-kafka: $(VENV)/.dev  ## Run the tests on a real Apache Kafka and redis-server (needs Java, Maven, redis-server)
+	$(BIN)/pytest -m "(kafka or redis) and not docker" $(ARGS)
+
+test-docker: $(VENV)/.dev  ## Start the compose stack and test it (needs a Docker engine)
+	$(BIN)/pytest -m docker $(ARGS)
+
+check: lint test  ## Run the linters, then the tests: what a change must pass
+
+lint: $(VENV)/.dev  ## Run ruff, mypy, import-linter and the check of the generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@if [ -f scripts/write_topics_doc.py ]; then \
+	  echo $(BIN)/python scripts/write_topics_doc.py --check; $(BIN)/python scripts/write_topics_doc.py --check; fi
+
+bench: $(VENV)/.dev  ## Measure speed, beside the stock way of feeding Faust
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: $(VENV)/.dev  ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+
+clean:  ## Remove .venv, caches and everything built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	find src tests scripts benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+kafka-jars: $(KAFKA)  ## Fetch a real Apache Kafka's jars with Maven, for test-kafka
+
+$(KAFKA): tests/stack/kafka/pom.xml
+	rm -rf $@ $@.partial
+	mvn --quiet --batch-mode --strict-checksums -Dstyle.color=never --file $< \
+	  dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@.partial
+	mv $@.partial $@
+	touch $@
+
+lock: build/uv/bin/uv  ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 takes the newest versions)
+	$(LOCK) requirements/build.in --all-extras --group dev --output-file requirements/dev.txt $(if $(UPGRADE),--upgrade)
+	$(LOCK) requirements/build.in --extra embedded --constraints requirements/dev.txt --output-file requirements/demo.txt
+	$(LOCK) --constraints requirements/dev.txt --output-file requirements/run.txt
+	$(subst pyproject.toml,,$(LOCK)) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
+
+LOCK := build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+
+build/uv/bin/uv: Makefile | $(BIN)/python
+	$(BIN)/python -m venv --clear build/uv
+	build/uv/bin/pip --quiet --disable-pip-version-check install $(UV)
+	touch $@
+
+venv: $(VENV)/.dev  ## Make .venv with everything for development
+
+# Installed from the lock with hashes checked, then the project itself, editable.
+$(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
+	@echo "installing $< into $(VENV) ..."
+	@$(PIP) install --require-hashes --requirement $<
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/python:
+	@for python in $(PYTHON) python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+	    echo "making $(VENV) with $$($$python --version)"; \
+	    $$python -m venv --clear $(VENV) && exit 0; rm -rf $(VENV); exit 1; \
+	  fi; \
+	done; \
+	echo "hedgerow needs Python 3.11, 3.12 or 3.13, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+	echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1
