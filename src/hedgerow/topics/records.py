@@ -1,0 +1,121 @@
+"""The records on our topics, each declared once: the codecs and ``docs/topics.md`` use these.
+
+Before: the models, which know numbers only. After: whoever reads ``predictions``, ``alerts``
+and ``dead-letters``. Fields may be added; those here keep their names and meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+
+class Reading(Struct, frozen=True, gc=False):
+    """A message on the readings' topic: one sensor, one time, one value or several by name.
+
+    Exactly one of ``value`` and ``values`` is there. Other fields are ignored. A bare JSON
+    number is a reading too: its sensor is the message key, its time the Kafka timestamp.
+    """
+
+    sensor_id: Annotated[str, Meta(description="Who measured; not empty, at most 256 bytes.")]
+    timestamp: Annotated[
+        str | float,
+        Meta(
+            description="When: ISO 8601 (UTC unless it names a zone) or epoch seconds or "
+            "milliseconds as a number (below 1e11: seconds)."
+        ),
+    ]
+    value: Annotated[float | UnsetType, Meta(description="What was measured, a finite number.")] = (
+        UNSET
+    )
+    values: Annotated[
+        dict[str, float] | UnsetType,
+        Meta(description="Several quantities measured at once, finite numbers by name."),
+    ] = UNSET
+
+
+class Forecast(Struct, frozen=True, gc=False):
+    """What is expected of a series at one later slot; part of a `Prediction`."""
+
+    horizon: Annotated[int, Meta(description="How many slots ahead.")]
+    target_time: Annotated[str, Meta(description="The slot it is about, ISO 8601 with Z.")]
+    predicted: Annotated[
+        float, Meta(description="The forecast with the least absolute error (a median).")
+    ]
+    mean: Annotated[float, Meta(description="The forecast with the least squared error.")]
+    lower: Annotated[
+        float | None, Meta(description="Lower end of the interval; null until calibrated.")
+    ]
+    upper: Annotated[
+        float | None, Meta(description="Upper end of the interval; null until calibrated.")
+    ]
+
+
+class Prediction(Struct, frozen=True, gc=False):
+    """A record on ``predictions``: what was forecast when one reading had been learned.
+
+    Published at least once; a replay repeats the same ``id`` with the same bytes, so a
+    consumer that must not count twice drops ids it has seen. Nothing in it comes from the wall
+    clock.
+    """
+
+    id: Annotated[str, Meta(description="topic:partition:offset:series of the reading.")]
+    series: Annotated[str, Meta(description="sensor, or sensor/quantity; also the key.")]
+    sensor_id: Annotated[str, Meta(description="The reading's sensor.")]
+    quantity: Annotated[str | None, Meta(description="The reading's quantity; null if unnamed.")]
+    source_offset: Annotated[int, Meta(description="The reading's offset in its partition.")]
+    issued_at: Annotated[str, Meta(description="The reading's own time, ISO 8601 with Z.")]
+    observed: Annotated[float, Meta(description="The reading's value.")]
+    model: Annotated[str, Meta(description="The profile the series is learned with.")]
+    forecasts: Annotated[
+        tuple[Forecast, ...],
+        Meta(description="One per horizon, nearest first; a horizon without one is absent."),
+    ]
+
+
+class Alert(Struct, frozen=True, gc=False):
+    """A record on ``alerts``: an episode of something wrong with a series opened or resolved.
+
+    Published at least once, as a `Prediction` is. Of two records of one episode the one with
+    the higher ``source_offset`` counts.
+    """
+
+    id: Annotated[str, Meta(description="topic:partition:offset:series:kind:state.")]
+    episode: Annotated[
+        str, Meta(description="topic:partition:opening offset:series:kind; same when resolved.")
+    ]
+    series: Annotated[str, Meta(description="sensor, or sensor/quantity; also the key.")]
+    sensor_id: Annotated[str, Meta(description="The sensor.")]
+    quantity: Annotated[str | None, Meta(description="The quantity; null if unnamed.")]
+    source_offset: Annotated[int, Meta(description="Offset of the reading that caused this.")]
+    kind: Annotated[str, Meta(description="Which rule: bound, forecast-breach, anomaly ...")]
+    severity: Annotated[str, Meta(description="How bad: warning or critical.")]
+    state: Annotated[Literal["open", "resolved"], Meta(description="Where the episode stands.")]
+    opened_at: Annotated[str, Meta(description="When the episode opened, ISO 8601 with Z.")]
+    at: Annotated[str, Meta(description="The causing reading's own time, ISO 8601 with Z.")]
+    observed: Annotated[float | None, Meta(description="What was seen.")]
+    expected: Annotated[float | None, Meta(description="What was forecast for that slot.")]
+    lower: Annotated[float | None, Meta(description="The least that would have been right.")]
+    upper: Annotated[float | None, Meta(description="The most that would have been right.")]
+    message: Annotated[str, Meta(description="The whole in a sentence.")]
+
+
+DLQ_REASON = "dlq.reason"
+DLQ_ERROR = "dlq.error"
+DLQ_TOPIC = "dlq.topic"
+DLQ_PARTITION = "dlq.partition"
+DLQ_OFFSET = "dlq.offset"
+DLQ_TIMESTAMP = "dlq.timestamp"
+DLQ_TRUNCATED = "dlq.truncated"
+
+DEAD_LETTER_HEADERS: tuple[tuple[str, str], ...] = (
+    (DLQ_REASON, "One fixed word, see the reasons below."),
+    (DLQ_ERROR, "A sentence: what was wrong, where, and what would be right."),
+    (DLQ_TOPIC, "The topic the message came from."),
+    (DLQ_PARTITION, "Its partition."),
+    (DLQ_OFFSET, "Its offset; topic, partition and offset name a dead letter."),
+    (DLQ_TIMESTAMP, "Its Kafka timestamp in epoch milliseconds, -1 if it had none."),
+    (DLQ_TRUNCATED, "Only if the value did not fit: how many bytes it had."),
+)
+"""Headers of a dead letter and what they hold, all as UTF-8 text."""
