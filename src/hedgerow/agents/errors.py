@@ -18,7 +18,21 @@ class Fenced(PortError):
 
 
 class GenerationMoved(PortError):
-    """The store holds another generation than the one this worker last wrote."""
+    """The store holds another generation than the one this worker last wrote.
+
+    Attributes
+    ----------
+    generation : int
+        What the store holds: a full checkpoint over it is due.
+    """
+
+    def __init__(self, message: str, generation: int) -> None:
+        super().__init__(message)
+        self.generation = generation
+
+
+class FencedForGood(PortError):
+    """A partition was lost to another worker again and again, or never came back."""
 
 
 class EmitFailed(PortError):

@@ -7,9 +7,10 @@ contract suite.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,6 +22,42 @@ class Partition:
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.number}"
+
+
+class Message(Protocol):
+    """One Kafka record as the client library delivers it; times in epoch milliseconds."""
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A run of messages of one partition, as the transport delivers them.
+
+    Attributes
+    ----------
+    start : int
+        The offset this batch goes on from: the ``next_offset`` of the batch before it, or
+        where the partition was sought to. Not always the first message's own offset, since a
+        log may have holes (compaction, transactions).
+    next_offset : int
+        The last message's offset + 1.
+    """
+
+    partition: Partition
+    start: int
+    next_offset: int
+    messages: Sequence[Message]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +164,12 @@ class Emitter(Protocol):
         """Wait until the emitter can take another batch (backpressure)."""
         ...
 
-    def emit(self, records: Iterable[OutRecord]) -> None:
-        """Hand records over, in order, without waiting."""
+    def emit(self, topic: str, records: Sequence[tuple[bytes, bytes]]) -> None:
+        """Hand over (key, value) pairs for one topic, in order, without waiting."""
+        ...
+
+    def emit_with_headers(self, record: OutRecord) -> None:
+        """Hand over one record that carries headers, without waiting."""
         ...
 
     async def acknowledged(self) -> None:
@@ -147,4 +188,39 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start."""
+        ...
+
+
+Stage = Literal["decode", "learn", "emit", "checkpoint"]
+
+
+class Meter(Protocol):
+    """Counts what happens; the names of the metrics are its own business."""
+
+    def stage(self, stage: Stage) -> AbstractContextManager[None]:
+        """Measure the time spent in one stage of the loop."""
+        ...
+
+    def batch(self, messages: int) -> None:
+        """Count one batch of so many messages."""
+        ...
+
+    def messages(self, decoded: int, dead_lettered: Mapping[str, int]) -> None:
+        """Count messages by outcome, the dead-lettered ones by reason."""
+        ...
+
+    def readings(self, learned: int, late: int, duplicate: int, rejected: int) -> None:
+        """Count readings by outcome."""
+        ...
+
+    def alert(self, kind: str, state: str) -> None:
+        """Count one alert record."""
+        ...
+
+    def checkpoint(self, outcome: str, seconds: float, size: int) -> None:
+        """Count one checkpoint: ``saved``, ``unavailable`` or ``fenced``; size in bytes."""
+        ...
+
+    def store_reachable(self, reachable: bool) -> None:
+        """Note whether the state store answered the last time it was asked."""
         ...

@@ -66,6 +66,7 @@ class TopicSettings(Section):
     dead_letters: str = "dead-letters"
     partitions: int = Field(8, ge=1, le=10_000)
     replication: int = Field(1, ge=1, le=10)
+    create: bool = Field(True, description="make missing topics when a worker starts")
 
 
 class CheckpointSettings(Section):

@@ -1,0 +1,326 @@
+"""The partitions this worker holds: claimed, loaded, stepped, checkpointed, dropped.
+
+Before: the transport asks `Holdings.assign` where to seek. After: the forecast agent steps
+the learners found here, and checkpoints make what they learned durable.
+
+A checkpoint is a copy of what changed, taken between two batches and therefore the state at
+exactly one offset. It is written while the loop goes on, after every output that precedes
+that offset has been acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from hedgerow.agents.errors import (
+    EmitFailed,
+    Fenced,
+    FencedForGood,
+    GenerationMoved,
+    StoreUnavailable,
+)
+from hedgerow.agents.ports import (
+    Checkpoint,
+    Claim,
+    Clock,
+    Emitter,
+    Meter,
+    Partition,
+    StateStore,
+)
+from hedgerow.models import Capture, CityModel, Learner, encode_chunk
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.5
+REJOIN_SECONDS = 30.0
+
+
+StartOf = Callable[[Partition], Awaitable[int]]
+
+
+@dataclass(slots=True)
+class Holding:
+    """One partition in this worker's hands.
+
+    Attributes
+    ----------
+    next_offset : int
+        The first offset `learner` has not seen. The two change together, without an
+        ``await`` between them.
+    generation : int
+        The store's generation this worker last read or wrote.
+    saved_offset : int
+        ``next_offset`` of the last checkpoint; nothing is due when the two are equal.
+    """
+
+    claim: Claim
+    learner: Learner
+    next_offset: int
+    generation: int
+    saved_offset: int
+    due_at: float
+    saving: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+class Holdings:
+    """Every partition this worker holds, with their checkpoints.
+
+    Parameters
+    ----------
+    city : CityModel
+        What is learned, and how.
+    max_series : int
+        Limit of series for each partition.
+    interval_seconds : float
+        How often a partition with news is checkpointed.
+    load_seconds : float
+        How long claiming and loading may take before the worker gives up.
+    on_failure : Callable[[Exception], None]
+        Told when going on would break a promise (an output was refused for good, or a
+        partition is fenced again and again); the worker has to stop.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: StateStore,
+        emitter: Emitter,
+        meter: Meter,
+        clock: Clock,
+        city: CityModel,
+        max_series: int,
+        interval_seconds: float,
+        load_seconds: float = 75.0,
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self._store = store
+        self._emitter = emitter
+        self._meter = meter
+        self._clock = clock
+        self._city = city
+        self._max_series = max_series
+        self._interval = interval_seconds
+        self._load_seconds = load_seconds
+        self._on_failure = on_failure
+        self._held: dict[Partition, Holding] = {}
+        self.assignments = 0
+        self._fenced_at = -2
+        self.ready = False
+
+    def get(self, partition: Partition) -> Holding | None:
+        """Return the holding of a partition, ``None`` when it is not ours."""
+        return self._held.get(partition)
+
+    def all(self) -> list[Holding]:
+        """Return every holding, by partition."""
+        return [self._held[key] for key in sorted(self._held)]
+
+    # ---------------------------------------------------------------- assignment
+
+    async def assign(
+        self,
+        partitions: Iterable[Partition],
+        start_of: StartOf,
+    ) -> Mapping[Partition, int]:
+        """Take exactly these partitions and tell where each goes on.
+
+        A partition kept through a rebalance whose claim still stands keeps its memory and
+        goes on at memory's next offset; any other is claimed and loaded.
+
+        Parameters
+        ----------
+        partitions : Iterable of Partition
+            The whole assignment.
+        start_of : Callable
+            Awaitable by partition: where to begin one that has no state yet.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the store did not answer within the time limit.
+        SnapshotError
+            If a snapshot cannot be used.
+        """
+        self.ready = False
+        wanted = sorted(partitions)
+        for gone in set(self._held) - set(wanted):
+            await self._drop(gone)
+        try:
+            async with asyncio.timeout(self._load_seconds):
+                for partition in wanted:
+                    await self._take(partition, start_of)
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"the state of {len(wanted)} partitions could not be loaded within "
+                f"{self._load_seconds:.0f} s; is Redis up, and near?"
+            ) from None
+        self.assignments += 1
+        self.ready = True
+        return {partition: self._held[partition].next_offset for partition in wanted}
+
+    async def _take(self, partition: Partition, start_of: StartOf) -> None:
+        while True:
+            try:
+                await self._keep_or_load(partition, start_of)
+            except StoreUnavailable as error:
+                self._meter.store_reachable(False)
+                logger.warning("waiting for the state store to load %s: %s", partition, error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._meter.store_reachable(True)
+                return
+
+    async def _keep_or_load(self, partition: Partition, start_of: StartOf) -> None:
+        held = self._held.get(partition)
+        if held is not None and await self._store.holds(held.claim):
+            return
+        self._held.pop(partition, None)
+        claim = await self._store.claim(partition)
+        stored = await self._store.load(claim)
+        if stored is None:
+            offset = await start_of(partition)
+            learner = Learner(self._city, max_series=self._max_series)
+            generation = 0
+            logger.info("%s: no state yet, starts at offset %d", partition, offset)
+        else:
+            learner = await asyncio.to_thread(
+                Learner.restore, self._city, stored.chunks, max_series=self._max_series
+            )
+            offset, generation = stored.next_offset, stored.generation
+            for note in learner.notes:
+                logger.warning("%s: %s", partition, note)
+            logger.info(
+                "%s: %d series restored, goes on at offset %d (epoch %d, generation %d)",
+                partition, learner.series_count, offset, claim.epoch, generation,
+            )  # fmt: skip
+        self._held[partition] = Holding(
+            claim=claim,
+            learner=learner,
+            next_offset=offset,
+            generation=generation,
+            saved_offset=-1 if stored is None else offset,
+            due_at=self._clock.monotonic() + self._interval,
+        )
+
+    def abandon(self, partition: Partition) -> None:
+        """Forget a partition without saving it: its memory can no longer be trusted."""
+        held = self._held.pop(partition, None)
+        if held is not None and held.saving is not None:
+            held.saving.cancel()
+
+    async def _drop(self, partition: Partition) -> None:
+        held = self._held.pop(partition)
+        if held.saving is not None:
+            held.saving.cancel()
+            with suppress(asyncio.CancelledError):
+                await held.saving
+        logger.info("%s: given up at offset %d", partition, held.next_offset)
+
+    # ---------------------------------------------------------------- checkpoints
+
+    def checkpoint_when_due(self, holding: Holding) -> None:
+        """Start a checkpoint if the interval has passed and there is something to save."""
+        if self._clock.monotonic() >= holding.due_at and holding.saving is None:
+            self._begin(holding)
+
+    async def checkpoint_all(self, limit_seconds: float) -> None:
+        """Save everything held that has news, waiting at most so long (rebalance, shutdown)."""
+        for holding in self.all():
+            if holding.saving is None:
+                self._begin(holding)
+        running = [held.saving for held in self._held.values() if held.saving is not None]
+        if running:
+            await asyncio.wait(running, timeout=limit_seconds)
+        for holding in self.all():  # news since a checkpoint that was already running
+            if holding.saving is None and holding.next_offset != holding.saved_offset:
+                self._begin(holding)
+        running = [held.saving for held in self._held.values() if held.saving is not None]
+        if running:
+            await asyncio.wait(running, timeout=limit_seconds)
+
+    def _begin(self, holding: Holding) -> None:
+        holding.due_at = self._clock.monotonic() + self._interval
+        if holding.next_offset == holding.saved_offset:
+            return
+        with self._meter.stage("checkpoint"):
+            capture = holding.learner.capture()
+        holding.saving = asyncio.ensure_future(self._save(holding, capture, holding.next_offset))
+
+    async def _save(self, holding: Holding, capture: Capture, next_offset: int) -> None:
+        """Write one captured state; whatever fails, the next checkpoint is a full one."""
+        began = self._clock.monotonic()
+        outcome, size = "unavailable", 0
+        try:
+            await self._emitter.acknowledged()
+            chunks = await asyncio.to_thread(_encode, capture)
+            size = sum(map(len, chunks.values()))
+            holding.generation = await self._store.save(
+                holding.claim,
+                Checkpoint(
+                    generation=holding.generation,
+                    next_offset=next_offset,
+                    names=tuple(capture.names),
+                    chunks=chunks,
+                ),
+            )
+            holding.saved_offset = next_offset
+            outcome = "saved"
+            self._meter.store_reachable(True)
+        except Fenced as error:
+            outcome = "fenced"
+            self._fenced(holding, error)
+        except GenerationMoved as error:
+            outcome = "moved"
+            holding.generation = error.generation
+            holding.due_at = self._clock.monotonic()
+            logger.warning("%s: %s; a full checkpoint follows", holding.claim.partition, error)
+        except StoreUnavailable as error:
+            self._meter.store_reachable(False)
+            logger.warning("%s: checkpoint postponed: %s", holding.claim.partition, error)
+        except EmitFailed as error:
+            self._on_failure(error)
+        finally:
+            holding.saving = None
+            if outcome != "saved":
+                holding.learner.recapture_all()
+            self._meter.checkpoint(outcome, self._clock.monotonic() - began, size)
+
+    def _fenced(self, holding: Holding, error: Fenced) -> None:
+        """Drop a partition that another worker has claimed.
+
+        Usually a rebalance follows (this worker was paused longer than its session). Where
+        none does, or the same happens after it, two workers are stealing from each other.
+        """
+        partition = holding.claim.partition
+        logger.warning("%s: fenced and dropped at offset %d: %s", partition,
+                       holding.next_offset, error)  # fmt: skip
+        if self._held.get(partition) is holding:
+            del self._held[partition]
+        if self._fenced_at == self.assignments - 1:
+            self._give_up(partition)
+        elif self._fenced_at != self.assignments:
+            asyncio.get_running_loop().call_later(
+                REJOIN_SECONDS, self._expect_rebalance, self.assignments, partition
+            )
+        self._fenced_at = self.assignments
+
+    def _expect_rebalance(self, assignments: int, partition: Partition) -> None:
+        if self.assignments == assignments:
+            self._give_up(partition)
+
+    def _give_up(self, partition: Partition) -> None:
+        self._on_failure(
+            FencedForGood(
+                f"{partition} was claimed by another worker although the group assigns it to "
+                "this one; do two workers share kafka.instance_id, or two groups one name?"
+            )
+        )
+
+
+def _encode(capture: Capture) -> dict[str, bytes]:
+    return {name: encode_chunk(raw) for name, raw in capture.chunks.items()}

@@ -1,0 +1,139 @@
+"""From what was decoded and learned to the records that go out, and the counts of both."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from hedgerow.agents.ports import Batch, Emitter, Meter, OutRecord
+from hedgerow.models import AlertEvent, Learner, Outcome, StepResult
+from hedgerow.topics import (
+    DecodedBatch,
+    Failure,
+    Reason,
+    TopicNames,
+    dead_letter,
+    encode_predictions,
+    encode_record,
+    make_alert,
+)
+
+
+class Outputs:
+    """Turns one batch's results into records and counts.
+
+    Parameters
+    ----------
+    names : TopicNames
+        Topics of the outputs.
+    meter : Meter
+        Told every outcome.
+    """
+
+    def __init__(self, names: TopicNames, meter: Meter) -> None:
+        self._names = names
+        self._meter = meter
+
+    def emit(
+        self,
+        emitter: Emitter,
+        batch: Batch,
+        decoded: DecodedBatch,
+        result: StepResult,
+        learner: Learner,
+    ) -> None:
+        """Send a prediction for each learned reading, then alerts, then dead letters."""
+        emitter.emit(self._names.predictions, _predictions(batch, decoded, result))
+        if result.alerts:
+            alerts = [_alert(batch, decoded, event) for event in result.alerts]
+            emitter.emit(self._names.alerts, alerts)
+            for event in result.alerts:
+                self._meter.alert(event.kind, event.state)
+        failures = _failures(decoded, result)
+        for failure in failures:
+            emitter.emit_with_headers(_dead_letter(self._names.dead_letters, batch, failure))
+        self._count(batch, decoded, result, failures, learner)
+
+    def _count(
+        self,
+        batch: Batch,
+        decoded: DecodedBatch,
+        result: StepResult,
+        failures: list[Failure],
+        learner: Learner,
+    ) -> None:
+        good = len(batch.messages) - len(failures)
+        learner.count_messages(decoded=good, dead_lettered=len(failures), rejected=decoded.rejected)
+        self._meter.messages(good, Counter(failure.reason.value for failure in failures))
+        by_outcome = np.bincount(result.outcomes, minlength=len(Outcome))
+        self._meter.readings(
+            learned=int(by_outcome[Outcome.LEARNED]),
+            late=int(by_outcome[Outcome.LATE]),
+            duplicate=int(by_outcome[Outcome.DUPLICATE]),
+            rejected=int(by_outcome[Outcome.REJECTED]) + decoded.rejected,
+        )
+
+
+def _predictions(
+    batch: Batch, decoded: DecodedBatch, result: StepResult
+) -> list[tuple[bytes, bytes]]:
+    """Encode one record for each learned reading, column by column."""
+    rows = result.learned.tolist()
+    return encode_predictions(
+        batch.partition.topic,
+        batch.partition.number,
+        [decoded.sensor_ids[row] for row in rows],
+        [decoded.quantities[row] for row in rows],
+        decoded.offsets[result.learned],
+        decoded.time_ms[result.learned],
+        decoded.values[result.learned],
+        result.models,
+        result.horizons,
+        result.target_ms,
+        result.predicted,
+        result.mean,
+        result.lower,
+        result.upper,
+    )
+
+
+def _alert(batch: Batch, decoded: DecodedBatch, event: AlertEvent) -> tuple[bytes, bytes]:
+    return encode_record(
+        make_alert(
+            batch.partition.topic,
+            batch.partition.number,
+            decoded.sensor_ids[event.position],
+            decoded.quantities[event.position],
+            int(decoded.offsets[event.position]),
+            kind=event.kind,
+            severity=event.severity,
+            state=event.state,
+            opening_offset=event.opening_offset,
+            opened_ms=event.opened_ms,
+            at_ms=event.at_ms,
+            observed=event.observed,
+            expected=event.expected,
+            lower=event.lower,
+            upper=event.upper,
+            message=event.message,
+        )
+    )
+
+
+def _failures(decoded: DecodedBatch, result: StepResult) -> list[Failure]:
+    """Join what the codec and the learner refused: at most one failure for each message."""
+    if not result.refusals:
+        return decoded.failures
+    by_message = {failure.position: failure for failure in decoded.failures}
+    for refusal in result.refusals:
+        position = decoded.positions[refusal.position]
+        by_message.setdefault(position, Failure(position, Reason.SERIES_LIMIT, refusal.error))
+    return [by_message[position] for position in sorted(by_message)]
+
+
+def _dead_letter(topic: str, batch: Batch, failure: Failure) -> OutRecord:
+    letter = dead_letter(
+        batch.messages[failure.position], failure, batch.partition.topic, batch.partition.number
+    )
+    return OutRecord(topic, letter.key, letter.value, letter.headers)

@@ -1,0 +1,211 @@
+"""The composition root: settings in, one wired worker out.
+
+Nothing is connected here; `hedgerow.app.worker` starts and stops what this module builds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterable, Iterable, Mapping
+from dataclasses import dataclass
+
+import faust
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from yarl import URL
+
+from hedgerow.agents.forecast import ForecastAgent
+from hedgerow.agents.holdings import Holding, Holdings
+from hedgerow.agents.outputs import Outputs
+from hedgerow.agents.ports import Batch, Partition
+from hedgerow.app.city import city_model
+from hedgerow.app.http import HttpServer
+from hedgerow.app.metrics import StateCollector, WorkerMetrics
+from hedgerow.app.producer import KafkaEmitter
+from hedgerow.app.settings import Settings, Start
+from hedgerow.app.store import RedisStateStore
+from hedgerow.app.topic_admin import topic_names
+from hedgerow.app.transport import BatchConsumer, BatchTransport
+from hedgerow.topics import Limits, ReadingDecoder
+
+MAX_POLL_RECORDS = 2_000  # bounds the time of one step, and so the loop's longest silence
+BUFFERED_BATCHES = 4  # decoded and learned one by one; more only costs memory
+REQUEST_SECONDS = 90.0
+
+
+class FaustApp(faust.App):  # type: ignore[misc]  # Faust ships no types we follow
+    """A Faust app that keeps nothing on disk."""
+
+    def _create_directories(self) -> None:
+        """Make no data directory: state lives in Redis."""
+
+
+class Failure:
+    """The first reason why the worker must stop."""
+
+    def __init__(self) -> None:
+        self.reason: Exception | None = None
+
+    def __call__(self, reason: Exception) -> None:
+        """Note a reason; the first one counts."""
+        self.reason = self.reason or reason
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a worker consists of, wired but not started."""
+
+    settings: Settings
+    app: FaustApp
+    redis: Redis
+    emitter: KafkaEmitter
+    holdings: Holdings
+    metrics: WorkerMetrics
+    http: HttpServer
+    failure: Failure
+
+
+def build(settings: Settings) -> Parts:
+    """Wire a worker.
+
+    Raises
+    ------
+    SettingsError
+        If the settings cannot be turned into a city model.
+    """
+    city = city_model(settings)
+    failure = Failure()
+    metrics = WorkerMetrics(CollectorRegistry())
+    redis = Redis.from_url(
+        settings.redis.url.get_secret_value(),
+        socket_timeout=settings.redis.timeout_seconds,
+        socket_connect_timeout=settings.redis.timeout_seconds,
+    )
+    emitter = KafkaEmitter(settings.kafka)
+    holdings = Holdings(
+        store=RedisStateStore(redis, prefix=settings.redis.prefix, group=settings.group),
+        emitter=emitter,
+        meter=metrics,
+        clock=_Clock(),
+        city=city,
+        max_series=settings.input.max_series,
+        interval_seconds=settings.checkpoint.interval_seconds,
+        on_failure=failure,
+    )
+    app = _faust_app(settings)
+
+    async def assign(partitions: Iterable[Partition]) -> Mapping[Partition, int]:
+        try:
+            return await holdings.assign(partitions, start_of)
+        except Exception as error:
+            failure(error)
+            raise
+
+    async def start_of(partition: Partition) -> int:
+        return await _start_offset(app.consumer, partition, settings.start)
+
+    app.transport = BatchTransport(
+        [URL(f"kafka://{server}") for server in settings.kafka.bootstrap_servers.split(",")],
+        app,
+        assign=assign,
+        polled=metrics.polled,
+    )
+
+    @app.on_partitions_assigned.connect
+    async def assigned(_: object, partitions: set[object], **__: object) -> None:
+        if not partitions:  # Faust seeks nothing then, and so would never tell the holdings
+            await assign([])
+
+    @app.on_partitions_revoked.connect
+    async def revoked(_: object, partitions: set[object], **__: object) -> None:
+        await holdings.checkpoint_all(settings.kafka.session_timeout_seconds / 2)
+
+    def realign(partition: Partition, next_offset: int) -> None:
+        consumer: BatchConsumer = app.consumer  # made when first asked for, inside the loop
+        consumer.realign(partition, next_offset)
+
+    agent = ForecastAgent(
+        decoder=ReadingDecoder(
+            Limits(
+                max_message_bytes=settings.input.max_message_bytes,
+                max_id_bytes=settings.input.max_id_bytes,
+                max_ahead_ms=int(settings.time.max_ahead_seconds * 1000),
+            )
+        ),
+        holdings=holdings,
+        outputs=Outputs(
+            topic_names(settings),
+            metrics,
+        ),
+        emitter=emitter,
+        meter=metrics,
+        realign=realign,
+        on_failure=failure,
+    )
+    readings = app.topic(
+        settings.topics.readings, key_serializer="raw", value_serializer="raw", internal=False
+    )
+
+    @app.agent(readings, name="forecast", concurrency=1)
+    async def forecast(batches: AsyncIterable[Batch]) -> None:
+        await agent.run(batches)
+
+    def lag_of(holding: Holding) -> int | None:
+        consumer: BatchConsumer = app.consumer
+        return consumer.position_lag(holding.claim.partition, holding.next_offset)
+
+    metrics.registry.register(
+        StateCollector(holdings, lag_of=lag_of, broker_up=lambda: emitter.connected)
+    )
+
+    def not_ready() -> str | None:
+        if failure.reason is not None:
+            return f"stopping: {failure.reason}"
+        if not holdings.ready:
+            return "partitions are being assigned, or their state loaded"
+        if not emitter.connected:
+            return "no broker is reachable"
+        return None
+
+    http = HttpServer(settings.http, registry=metrics.registry, not_ready=not_ready)
+    return Parts(settings, app, redis, emitter, holdings, metrics, http, failure)
+
+
+def _faust_app(settings: Settings) -> FaustApp:
+    kafka = settings.kafka
+    return FaustApp(
+        settings.group,
+        broker=[f"kafka://{server}" for server in kafka.bootstrap_servers.split(",")],
+        broker_session_timeout=kafka.session_timeout_seconds,
+        broker_heartbeat_interval=min(1.0, kafka.session_timeout_seconds / 3),
+        broker_request_timeout=max(REQUEST_SECONDS, kafka.session_timeout_seconds),
+        broker_max_poll_records=MAX_POLL_RECORDS,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=kafka.instance_id,
+        stream_buffer_maxsize=BUFFERED_BATCHES,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,
+        table_standby_replicas=0,  # no tables: plain round robin of the partitions
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+    )
+
+
+async def _start_offset(consumer: BatchConsumer, partition: Partition, start: Start) -> int:
+    """Ask the broker where a partition without state begins."""
+    tp = next(
+        tp
+        for tp in consumer.assignment()
+        if (tp.topic, tp.partition) == (partition.topic, partition.number)
+    )
+    ask = consumer.earliest_offsets if start is Start.EARLIEST else consumer.highwaters
+    return int((await ask(tp))[tp])
+
+
+class _Clock:
+    """The machine's monotonic clock."""
+
+    def monotonic(self) -> float:
+        """Return seconds since an arbitrary start."""
+        return time.monotonic()

@@ -1,0 +1,51 @@
+"""From settings to the frozen description of the city that the models learn by."""
+
+from __future__ import annotations
+
+from hedgerow.app.errors import SettingsError
+from hedgerow.app.settings import ProfileSettings, Settings
+from hedgerow.models import AlertSwitches, CityModel, ModelError, Profile, RiverExpert
+
+DEFAULT_PROFILE = "default"
+
+
+def city_model(settings: Settings) -> CityModel:
+    """Build the city model: the profiles in their order, the default one last.
+
+    Raises
+    ------
+    SettingsError
+        If a profile cannot be used, for example a River expert without ``plugin_key``.
+    """
+    key = settings.plugin_key
+    try:
+        profiles = [_profile(given, settings) for given in settings.profiles]
+        if all(profile.name != DEFAULT_PROFILE for profile in profiles):
+            profiles.append(_profile(ProfileSettings(name=DEFAULT_PROFILE), settings))
+        return CityModel(
+            profiles=tuple(profiles),
+            timezone=settings.timezone,
+            plugin_key=None if key is None else key.get_secret_value().encode(),
+        )
+    except ModelError as error:
+        raise SettingsError(f"setting profiles: {error}") from None
+
+
+def _profile(given: ProfileSettings, settings: Settings) -> Profile:
+    rates = {} if given.learning_rates is None else {"learning_rates": given.learning_rates}
+    return Profile(
+        name=given.name,
+        match=given.match,
+        period_seconds=given.period_seconds,
+        horizons=given.horizons or settings.horizons,
+        river=tuple(RiverExpert(expert.name, dict(expert.parameters)) for expert in given.river),
+        interval_level=given.interval_level,
+        bound_lower=given.bound_lower,
+        bound_upper=given.bound_upper,
+        alerts=AlertSwitches(
+            bound=given.alerts.bound,
+            forecast_breach=given.alerts.forecast_breach,
+            anomaly=given.alerts.anomaly,
+        ),
+        **rates,
+    )

@@ -1,0 +1,174 @@
+"""The emitter: confluent-kafka's idempotent producer, watched but never waited for.
+
+Before: the agent hands over the records of one batch. After: the broker. A thread polls
+for delivery reports; a checkpoint waits until everything emitted before it is acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from hedgerow.agents.errors import EmitFailed
+from hedgerow.agents.ports import OutRecord
+from hedgerow.app.settings import KafkaSettings
+
+QUEUE_RECORDS = 200_000
+FULL = QUEUE_RECORDS // 2
+POLL_SECONDS = 0.05
+
+
+class _Tranche:
+    """What was emitted between two checkpoints, counted until all of it is acknowledged.
+
+    Only the event loop's thread adds to `sent`, only the polling thread to `acked`.
+    """
+
+    __slots__ = ("acked", "sent")
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.acked = 0
+
+
+class KafkaEmitter:
+    """Sends outputs in order, idempotently, and knows what has arrived.
+
+    Parameters
+    ----------
+    kafka : KafkaSettings
+        Brokers, linger and compression.
+    """
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._producer = Producer(
+            {
+                "bootstrap.servers": kafka.bootstrap_servers,
+                "client.id": "hedgerow",
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",  # Java's, so that other clients agree
+                "linger.ms": kafka.linger_ms,
+                "compression.type": kafka.compression,
+                "queue.buffering.max.messages": QUEUE_RECORDS,
+                "queue.buffering.max.kbytes": 256 * 1024,
+                "message.max.bytes": 4_000_000,  # a dead letter carries a whole input message
+                "message.timeout.ms": 0,  # an output waits for its broker as long as it takes
+                "error_cb": self._on_error,
+            }
+        )
+        self._tranche = _Tranche()
+        self._unacknowledged: deque[_Tranche] = deque()
+        self._waiting: deque[tuple[_Tranche, str, list[dict[str, Any]]]] = deque()
+        self._failure: str | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="deliveries", daemon=True)
+        self._thread.start()
+        self.connected = True
+
+    # ---------------------------------------------------------------- the port
+
+    async def room(self) -> None:
+        """Wait while half of the producer's queue is taken."""
+        while self._waiting or len(self._producer) > FULL:
+            self._retry()
+            await asyncio.sleep(0.005)
+
+    def emit(self, topic: str, records: Sequence[tuple[bytes, bytes]]) -> None:
+        """Queue (key, value) pairs; what finds no place is kept here, in order."""
+        batch: list[dict[str, Any]] = [{"key": key, "value": value} for key, value in records]
+        self._tranche.sent += len(batch)
+        self._waiting.append((self._tranche, topic, batch))
+        self._retry()
+
+    def emit_with_headers(self, record: OutRecord) -> None:
+        """Queue one record with headers (``produce_batch`` would drop them silently)."""
+        self._tranche.sent += 1
+        tranche = self._tranche
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic,
+                    key=record.key,
+                    value=record.value,
+                    headers=list(record.headers),
+                    on_delivery=partial(self._delivered, tranche),
+                )
+            except BufferError:  # rare, and dead letters come one by one: make room here
+                self._producer.poll(0.01)
+            except KafkaException as error:
+                self._failure = f"a record for {record.topic} was refused: {error.args[0]}"
+                return
+            else:
+                return
+
+    async def acknowledged(self) -> None:
+        """Wait until everything emitted so far has been acknowledged."""
+        self._unacknowledged.append(self._tranche)
+        self._tranche = _Tranche()
+        mine = list(self._unacknowledged)
+        while any(tranche.acked < tranche.sent for tranche in mine):
+            if self._failure is not None:
+                raise EmitFailed(self._failure)
+            self._retry()
+            await asyncio.sleep(0.005)
+        if self._failure is not None:
+            raise EmitFailed(self._failure)
+        while self._unacknowledged and self._settled(self._unacknowledged[0]):
+            self._unacknowledged.popleft()
+
+    def close(self, limit_seconds: float = 5.0) -> None:
+        """Deliver what is queued, within a limit, and stop polling."""
+        self._producer.flush(limit_seconds)
+        self._closing.set()
+        self._thread.join()
+
+    # ---------------------------------------------------------------- pieces
+
+    def _retry(self) -> None:
+        """Move what waits into the producer's queue, as far as it goes."""
+        while self._waiting:
+            tranche, topic, batch = self._waiting[0]
+            queued = self._producer.produce_batch(
+                topic, batch, on_delivery=partial(self._delivered, tranche)
+            )
+            if queued == len(batch):
+                self._waiting.popleft()
+                continue
+            left: list[dict[str, Any]] = []
+            for entry in batch:
+                error = entry.pop("_error", None)
+                if error is None:
+                    continue
+                if error.code() != KafkaError._QUEUE_FULL:
+                    self._failure = f"a record for {topic} was refused: {error.str()}"
+                    return
+                left.append(entry)
+            self._waiting[0] = (tranche, topic, left)
+            return
+
+    @staticmethod
+    def _settled(tranche: _Tranche) -> bool:
+        return tranche.acked >= tranche.sent
+
+    def _delivered(self, tranche: _Tranche, error: KafkaError | None, _: object) -> None:
+        if error is not None:
+            self._failure = f"an output was not delivered: {error.str()}"
+        else:
+            self.connected = True
+        tranche.acked += 1
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.connected = False
+        elif error.fatal():
+            self._failure = f"the producer cannot go on: {error.str()}"
+
+    def _poll(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(POLL_SECONDS)

@@ -1,0 +1,142 @@
+"""Faust's Kafka transport, fed in batches: one Faust message for each (partition, batch).
+
+Before: aiokafka's fetcher. After: the stream of the forecast agent. Stock Faust makes one
+event of every Kafka message, which costs more than all the rest of the worker together;
+here an event's value is a whole run of messages of one partition.
+
+Two more things differ from the stock transport. Partitions are sought to where their
+*state* says (Redis), not to the group's committed offset, which only informs lag tools.
+And deliveries are contiguous: whatever was fetched but not handed over, because a rebalance
+came in between, is sought back to and fetched again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP
+
+from hedgerow.agents.ports import Batch, Partition
+
+logger = logging.getLogger(__name__)
+
+Polled = Callable[[float], None]  # told how long a fetch was waited for, in seconds
+
+# What is told of the whole assignment, and answers where each partition goes on.
+Assign = Callable[[Iterable[Partition]], Awaitable[Mapping[Partition, int]]]
+
+
+class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no types we follow
+    """Delivers `Batch` values and seeks to the offsets of the learning state."""
+
+    def __init__(self, *args: Any, assign: Assign, polled: Polled, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._assign_state = assign
+        self._polled = polled
+        self._expected: dict[TP, int] = {}  # the next offset to deliver
+        self._seek_back: set[TP] = set()  # fetched in vain since, or just assigned
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Load the state of what is assigned and seek to the offsets it has reached.
+
+        Faust calls this in its recovery task after every rebalance, heartbeats going on.
+        """
+        assigned = {Partition(tp.topic, tp.partition): tp for tp in self.assignment()}
+        self._expected.clear()
+        offsets = await self._assign_state(assigned)
+        positions = {assigned[partition]: offset for partition, offset in offsets.items()}
+        await self.seek_wait(positions)
+        self._expected = dict(positions)
+        self._seek_back = set(positions)
+        return positions
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        """Fetch, and yield one message for each partition that has something."""
+        if self.flow_active and self._seek_back:
+            await self._go_back()
+        began = time.perf_counter()
+        records, active = await self._wait_next_records(timeout)
+        self._polled(time.perf_counter() - began)
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            self._seek_back.update(records)
+            return
+        if self._seek_back:  # assigned anew while this fetch was under way: it may be stale
+            return
+        generation = self.app.consumer_generation_id
+        for tp, fetched in records.items():
+            if (
+                not self.flow_active
+                or self.app.consumer_generation_id != generation
+                or not (active is None or tp in active or tp in self._buffered_partitions)
+            ):
+                self._seek_back.add(tp)
+                continue
+            start = self._expected.get(tp)
+            if start is None or not fetched or fetched[0].offset < start:
+                self._seek_back.add(tp)
+                continue
+            last = fetched[-1]
+            message = self._to_message(tp, last)
+            message.key = None
+            message.value = Batch(Partition(*tp), start, last.offset + 1, fetched)
+            self._expected[tp] = last.offset + 1
+            yield tp, message
+
+    async def _go_back(self) -> None:
+        """Seek to the next undelivered offset wherever a fetch may have gone past it."""
+        back = {tp: self._expected[tp] for tp in self._seek_back if tp in self._expected}
+        self._seek_back.clear()
+        if back:
+            await self.seek_wait(back)
+
+    def realign(self, partition: Partition, next_offset: int) -> None:
+        """Go on with a partition from here: what was delivered did not fit its state."""
+        tp = TP(partition.topic, partition.number)
+        if tp in self._expected:
+            self._expected[tp] = next_offset
+            self._seek_back.add(tp)
+
+    def position_lag(self, partition: Partition, next_offset: int) -> int | None:
+        """Return how many messages the log holds beyond an offset, if that is known."""
+        try:
+            highwater = self.highwater(TP(partition.topic, partition.number))
+        except Exception:  # not assigned (any more): aiokafka's errors differ by version
+            return None
+        return None if highwater is None else max(0, highwater - next_offset)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Keep no list of gaps: a batch acknowledges everything before its last offset."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return what may be committed: everything up to the last batch that is done."""
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        newest: int = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return newest + 1
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Leave stall detection to the consumer lag metric."""
+
+
+class BatchTransport(stock.Transport):  # type: ignore[misc]
+    """The stock transport with the batch consumer in it."""
+
+    def __init__(self, *args: Any, assign: Assign, polled: Polled, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._assign_state = assign
+        self._polled = polled
+
+    def create_consumer(self, callback: Any, **kwargs: Any) -> BatchConsumer:
+        """Return the one consumer of the app."""
+        return BatchConsumer(
+            self, callback=callback, assign=self._assign_state, polled=self._polled, **kwargs
+        )

@@ -1,0 +1,142 @@
+"""A worker's life: check, start, run until told to stop, save, leave the group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+from hedgerow.agents.errors import PortError, StoreCorrupt, StoreUnavailable
+from hedgerow.app.bootstrap import Parts, build
+from hedgerow.app.errors import AppError, StateUnavailable, WorkerFailed
+from hedgerow.app.settings import Settings
+from hedgerow.app.topic_admin import ensure_topics
+from hedgerow.app.warmup import warm_up
+from hedgerow.models import SnapshotError
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.25
+DRAIN_SECONDS = 5.0
+STOP_SECONDS = 15.0
+
+
+def run_worker(settings: Settings) -> int:
+    """Run one worker until a signal or a failure ends it.
+
+    Returns
+    -------
+    int
+        0 after SIGTERM or SIGINT.
+
+    Raises
+    ------
+    AppError
+        If the worker cannot start, or had to stop; the message says why.
+    """
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    for chatty in ("aiokafka", "faust", "mode"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    ensure_topics(settings)
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    stop = _stop_signal()
+    parts = build(settings)
+    try:
+        await _redis_answers(parts)
+        host, port = await parts.http.start()
+        logger.info("metrics and health on http://%s:%d", host, port)
+        warm_up()  # compiles or loads the kernels now, not while the group waits for us
+        async with _running(parts):
+            await _until(stop, parts)
+            await _drain(parts)
+    finally:
+        await parts.http.stop()
+        await asyncio.to_thread(parts.emitter.close)
+        await parts.redis.aclose()
+    if parts.failure.reason is not None:
+        raise _explained(parts.failure.reason)
+    return 0
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _redis_answers(parts: Parts) -> None:
+    try:
+        await parts.redis.ping()
+    except Exception as error:  # the client's errors have no common root
+        raise StateUnavailable(
+            f"Redis does not answer: {error}; set redis.url (HEDGEROW_REDIS__URL)"
+        ) from None
+
+
+@contextlib.asynccontextmanager
+async def _running(parts: Parts) -> AsyncIterator[None]:
+    """Keep the Faust app and the checkpoint ticker running."""
+    parts.app.finalize()
+    await parts.app.maybe_start()
+    ticker = asyncio.create_task(_tick(parts))
+    gc.collect()
+    gc.freeze()  # what exists now lives as long as the worker: nothing to look through
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        ticker.cancel()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await parts.app.stop()
+        except TimeoutError:
+            logger.warning("the consumer did not stop within %.0f s", STOP_SECONDS)
+
+
+async def _tick(parts: Parts) -> None:
+    """Checkpoint partitions on which no more readings arrive."""
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        for holding in parts.holdings.all():
+            parts.holdings.checkpoint_when_due(holding)
+
+
+async def _until(stop: asyncio.Event, parts: Parts) -> None:
+    """Wait for a signal, a failure, or the end of the Faust app."""
+    while not stop.is_set() and parts.failure.reason is None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), TICK_SECONDS)
+        if parts.app.crashed:
+            parts.failure(parts.app.crash_reason or WorkerFailed("the Faust app ended"))
+
+
+async def _drain(parts: Parts) -> None:
+    """Take no more batches, and save what has been learned."""
+    parts.app.flow_control.suspend()
+    with contextlib.suppress(Exception):  # not started far enough to have a consumer
+        parts.app.consumer.stop_flow()
+    await parts.holdings.checkpoint_all(DRAIN_SECONDS)
+
+
+def _explained(reason: BaseException) -> AppError:
+    """Give what ended the worker its exit code."""
+    if isinstance(reason, AppError):
+        return reason
+    if isinstance(reason, (StoreUnavailable, StoreCorrupt, SnapshotError)):
+        return StateUnavailable(str(reason))
+    if isinstance(reason, PortError):
+        return WorkerFailed(str(reason))
+    return WorkerFailed(f"{type(reason).__name__}: {reason}")
