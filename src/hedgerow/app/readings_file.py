@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -139,12 +138,13 @@ class ReadingsFile:
             return
         with self._path.open("rb") as raw:
             size = max(1, self._path.stat().st_size)
-            unpacked = gzip.GzipFile(fileobj=raw) if self._packed else raw
             reader = self._csv if self._format == [".csv"] else self._ndjson
-            for line, cells in reader(_text(unpacked)):
-                if line % 1000 == 0:
-                    self._fraction = raw.tell() / size
-                yield line, cells
+            unpacked = gzip.GzipFile(fileobj=raw) if self._packed else raw
+            with unpacked, io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="") as text:
+                for line, cells in reader(text):
+                    if line % 1000 == 0:
+                        self._fraction = raw.tell() / size
+                    yield line, cells
 
     def _csv(self, text: io.TextIOBase) -> Iterator[tuple[int, Sequence[Cell]]]:
         lines = csv.reader(text)
@@ -296,10 +296,6 @@ class _RowBuilder:
         if not values:
             raise ValueError("no value in any of the columns")
         return values
-
-
-def _text(raw: BinaryIO | gzip.GzipFile | io.BufferedReader) -> io.TextIOWrapper:
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
 
 
 def _empty(cell: Cell) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -130,7 +131,7 @@ class _Pace:
 
 
 class KafkaSender:
-    """Sends to a topic through confluent-kafka's idempotent producer.
+    """Sends to a topic through confluent-kafka's idempotent producer, in a ``with`` block.
 
     Parameters
     ----------
@@ -195,6 +196,19 @@ class KafkaSender:
                 f"{left} messages for {self._topic} were not acknowledged "
                 f"within {_FLUSH_SECONDS:g} s"
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Nothing is left unless something went wrong; then the client would wait for it.
+        self._producer.purge()
+        self._producer.flush(0)
 
     def _on_delivery(self, error: KafkaError | None, _message: object) -> None:
         if error is not None:
