@@ -1,0 +1,38 @@
+"""Compiles the learning kernels, or loads them from numba's cache, before the first reading.
+
+Before: the image's build runs it once, so that the kernels are in the image's cache. After:
+`worker` runs it before it joins the group, because compiling takes seconds in which the
+group would wait.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hedgerow.models import CityModel, Learner, Profile
+
+SERIES = ("declared", "inferred")
+SLOTS = 48
+HOUR_MS = 3_600_000
+
+
+def warm_up() -> None:
+    """Learn two days of two synthetic series, one with a declared period and one without.
+
+    Nothing of it is kept; kernels are compiled once for all series, whatever their profile.
+
+    Examples
+    --------
+    >>> warm_up()
+    """
+    declared = Profile("declared", match=SERIES[:1], period_seconds=3600, bound_upper=10.0)
+    learner = Learner(CityModel(profiles=(declared,)))
+    readings = len(SERIES) * SLOTS
+    slots = np.arange(readings, dtype=np.int64) // len(SERIES)
+    learner.step(
+        [SERIES[i % len(SERIES)] for i in range(readings)],
+        [""] * readings,
+        slots * HOUR_MS,
+        np.sin(slots * (2 * np.pi / 24)),
+        np.arange(readings, dtype=np.int64),
+    )
