@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from faults.expected import Rules
 from faults.logs import Entry
 
 TICK = 300_000
@@ -49,6 +50,13 @@ period_seconds = 300
 
 PERIODS_MS = {"h": HOUR, "f": TICK, "r": TICK, "b": TICK, "x": TICK, "u": HOUR}
 """What `CITY` declares, and what the undeclared ones really have, by first letter."""
+
+RULES = Rules(
+    topic="sensor-data",
+    period_ms=lambda series: PERIODS_MS[series[0]],
+    max_message_bytes=MAX_MESSAGE_BYTES,
+    max_id_bytes=MAX_ID_BYTES,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 import pytest
 from faults import scenario, verifier
-from faults.expected import Expected, Rules, expect
-from faults.logs import Record
+from faults.expected import Expected, expect
+from faults.logs import Record, numbered
 from faults.verifier import Outputs, PartitionState
 
-TOPIC = "sensor-data"
-RULES = Rules(
-    topic=TOPIC,
-    period_ms=lambda series: scenario.PERIODS_MS[series[0]],
-    max_message_bytes=scenario.MAX_MESSAGE_BYTES,
-)
-
-
-def written(entries: Sequence[scenario.Entry]) -> list[Record]:
-    """Give every entry the offset it would have in its partition."""
-    ends: Counter[int] = Counter()
-    records = []
-    for entry in entries:
-        offset = ends[entry.partition]
-        records.append(Record(entry.partition, offset, entry.timestamp_ms, entry.key, entry.value))
-        ends[entry.partition] += 1
-    return records
+RULES = scenario.RULES
+TOPIC = RULES.topic
 
 
 @pytest.fixture(scope="module")
 def log() -> list[Record]:
-    return written(scenario.entries(scenario.Shape(days=0.7, bad=0.1)))
+    return numbered(scenario.entries(scenario.Shape(days=0.7, bad=0.1)))
 
 
 @pytest.fixture(scope="module")

@@ -76,8 +76,10 @@ def check_dead_letters(expected: Expected, records: Sequence[Record], rules: Rul
             wrong.append(f"{name}: key or value differs from the original's")
         if headers.get("dlq.reason") != reason.encode():
             wrong.append(f"{name}: reason {headers.get('dlq.reason')!r}, due {reason!r}")
-        absent = [word for word in ("dlq.error", "dlq.timestamp") if not headers.get(word)]
-        wrong += [f"{name}: header {word} is missing or empty" for word in absent]
+        if headers.get("dlq.timestamp") != str(original.timestamp_ms).encode():
+            wrong.append(f"{name}: dlq.timestamp is {headers.get('dlq.timestamp')!r}")
+        if not headers.get("dlq.error"):
+            wrong.append(f"{name}: dlq.error is missing or empty")
     return problems + _shown("wrong dead letters", wrong)
 
 

@@ -1,0 +1,332 @@
+"""Runs workers over a written log, breaks them on the way, and collects what they leave.
+
+Runs over one log share its topic, so that ids are comparable, and nothing else: each has its
+own group, Redis keys and output topics.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from faults import scenario, verifier
+from faults.expected import Expected, Rules, expect
+from faults.logs import Entry, Reader, Record, create_topics, numbered, read, write
+from faults.state import read_state
+from faults.verifier import Outputs, PartitionState
+from faults.workers import WORKER, Worker
+from stack.fixtures import Stack
+
+CHECKPOINT_SECONDS = 0.2  # many generations in a short run
+QUIET_SECONDS = 25.0  # nothing new for so long: it will not come any more
+_ID = re.compile(rb'"id":\s*"((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A topic of readings, and what must come out of it."""
+
+    stack: Stack
+    topic: str
+    partitions: int
+    entries: Sequence[Entry]
+    rules: Rules
+    expected: Expected
+    config: str
+
+    def write(self) -> Self:
+        """Write all entries at once, and check that they stand as expected."""
+        write(self.stack.bootstrap, self.topic, self.entries)
+        if read(self.stack.bootstrap, self.topic) != _sorted(numbered(self.entries)):
+            raise AssertionError(f"{self.topic} does not hold what was written")
+        return self
+
+    @contextmanager
+    def feed(self, seconds: float) -> Iterator[Thread]:
+        """Write the entries over so many seconds, beside what the block does."""
+        stop = Event()
+        thread = Thread(
+            target=write,
+            args=(self.stack.bootstrap, self.topic, self.entries),
+            kwargs={"per_second": len(self.entries) / seconds, "stop": stop},
+            name="feed",
+        )
+        thread.start()
+        try:
+            yield thread
+            thread.join(60)
+        finally:
+            stop.set()
+            thread.join()
+
+
+def build_city(
+    stack: Stack,
+    entries: Sequence[Entry],
+    *,
+    partitions: int,
+    rules: Rules = scenario.RULES,
+    config: str = scenario.CITY,
+) -> City:
+    """Make a topic for the entries and work out what they must give; nothing is written."""
+    topic = f"city-{uuid4().hex[:8]}"
+    create_topics(stack.bootstrap, [topic], partitions)
+    rules = replace(rules, topic=topic)
+    return City(stack, topic, partitions, entries, rules, expect(numbered(entries), rules), config)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run over a topic left behind."""
+
+    topic: str
+    outputs: Outputs
+    state: Mapping[int, PartitionState]
+
+
+class Run:
+    """One group of workers over a city's log.
+
+    Parameters
+    ----------
+    settings : Mapping[str, str]
+        Variables over the usual ones.
+    command : sequence of str
+        Starts a worker; a planted bug comes in here.
+    """
+
+    def __init__(
+        self,
+        city: City,
+        folder: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        command: Sequence[str] = WORKER,
+    ) -> None:
+        self.city = city
+        self.name = f"run-{uuid4().hex[:8]}"
+        self.prefix = "e2e"
+        self.workers: list[Worker] = []
+        self._command = command
+        self._folder = folder / self.name
+        self._folder.mkdir()
+        config = self._folder / "city.toml"
+        config.write_text(city.config, "utf-8")
+        topics = [f"{self.name}.{kind}" for kind in ("predictions", "alerts", "dead-letters")]
+        create_topics(city.stack.bootstrap, topics, 2)
+        self._readers = [Reader(city.stack.bootstrap, topic) for topic in topics]
+        self._seen: set[bytes] = set()
+        self._newest = time.monotonic()
+        self._env = {
+            "HEDGEROW_CONFIG": str(config),
+            "HEDGEROW_GROUP": self.name,
+            "HEDGEROW_KAFKA__BOOTSTRAP_SERVERS": city.stack.bootstrap,
+            "HEDGEROW_REDIS__URL": city.stack.redis_url,
+            "HEDGEROW_REDIS__PREFIX": self.prefix,
+            "HEDGEROW_TOPICS__READINGS": city.topic,
+            "HEDGEROW_TOPICS__PREDICTIONS": topics[0],
+            "HEDGEROW_TOPICS__ALERTS": topics[1],
+            "HEDGEROW_TOPICS__DEAD_LETTERS": topics[2],
+            "HEDGEROW_TOPICS__PARTITIONS": str(city.partitions),
+            "HEDGEROW_CHECKPOINT__INTERVAL_SECONDS": str(CHECKPOINT_SECONDS),
+            "HEDGEROW_INPUT__MAX_MESSAGE_BYTES": str(city.rules.max_message_bytes),
+            "HEDGEROW_INPUT__MAX_SERIES": str(city.rules.max_series),
+            **(settings or {}),
+        }
+
+    # ---------------------------------------------------------------- workers
+
+    def start(self) -> Worker:
+        worker = Worker(f"worker-{len(self.workers) + 1}", self._folder, self._env, self._command)
+        self.workers.append(worker)
+        self._newest = time.monotonic()
+        return worker
+
+    @property
+    def alive(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.running]
+
+    def wait_ready(self, worker: Worker, seconds: float = 60.0) -> None:
+        """Wait until its ``/readyz`` says yes."""
+        self.wait_until(
+            lambda: worker.get("/readyz", 1.0)[0] == 200, f"{worker.child.name} ready", seconds
+        )
+
+    # ---------------------------------------------------------------- progress
+
+    @property
+    def progress(self) -> int:
+        """Distinct predictions and dead letters seen so far."""
+        return len(self._seen)
+
+    @property
+    def share(self) -> float:
+        return self.progress / self.city.expected.outputs
+
+    def look(self) -> None:
+        """Read what was published since the last look."""
+        before = len(self._seen)
+        for record in self._readers[0].poll():
+            found = _ID.search(record.value or b"")
+            self._seen.add(found[1] if found else b"?")
+        self._readers[1].poll(0.0)
+        for record in self._readers[2].poll(0.0):
+            headers = dict(record.headers)
+            self._seen.add(headers["dlq.partition"] + b":" + headers["dlq.offset"])
+        if len(self._seen) > before:
+            self._newest = time.monotonic()
+
+    def wait_until(self, done: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+        """Look on until something is so; a worker that ends by itself is an error."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.look()
+            if done():
+                return
+            for worker in self.workers:
+                if worker.child.exit_code not in {None, 0, -9}:
+                    raise AssertionError(
+                        f"{worker.child.name} ended with {worker.child.exit_code} "
+                        f"before {what}:\n{worker.tail()}"
+                    )
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"not {what} after {seconds} s; {self._standing()}\n{self._tails()}"
+                )
+
+    def wait_share(self, share: float, seconds: float = 60.0) -> None:
+        """Wait until so much of the log is answered, and more than was when called."""
+        due = max(int(share * self.city.expected.outputs), self.progress + 1)
+        due = min(due, self.city.expected.outputs)
+        self.wait_until(lambda: self.progress >= due, f"{share:.0%} answered", seconds)
+
+    def wait_done(self, seconds: float = 120.0) -> None:
+        """Wait until all is answered, or nothing has come for long: the verifier will tell."""
+        self.wait_until(
+            lambda: (
+                self.progress >= self.city.expected.outputs
+                or time.monotonic() - self._newest > QUIET_SECONDS
+            ),
+            "all answered",
+            seconds,
+        )
+
+    # ---------------------------------------------------------------- the end
+
+    def finish(self) -> Outcome:
+        """Let every worker leave, and collect what the run left behind."""
+        for worker in self.alive:
+            worker.leave()
+        return self.collect()
+
+    def collect(self) -> Outcome:
+        predictions, alerts, dead = (reader.read_to_end() for reader in self._readers)
+        return Outcome(self.city.topic, Outputs(predictions, alerts, dead), self.state())
+
+    def state(self) -> dict[int, PartitionState]:
+        return read_state(
+            self.city.stack.redis_url,
+            prefix=self.prefix,
+            group=self.name,
+            topic=self.city.topic,
+            partitions=self.city.partitions,
+        )
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.end()
+        for reader in self._readers:
+            reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            error.add_note(f"{self._standing()}\n{self._tails()}")
+        self.close()
+
+    def _standing(self) -> str:
+        return f"{self.name}: {self.progress} of {self.city.expected.outputs} answered"
+
+    def _tails(self) -> str:
+        return "\n".join(f"--- {w.child.name}\n{w.child.log_tail(25)}" for w in self.workers[-3:])
+
+
+def kill_at_random_moments(run: Run, random: Random, times: int) -> None:
+    """Kill the run's one worker again and again, each time starting another at once.
+
+    Most kills come in the middle of the work, one in five while the next worker is still
+    starting, joining or restoring.
+    """
+    moments = sorted(random.uniform(0.02, 0.9) for _ in range(times))
+    worker = run.start()
+    for moment in moments:
+        if random.random() < 0.2:
+            early = worker.started + random.uniform(1.0, 8.0)
+            run.wait_until(lambda until=early: time.monotonic() > until, "a moment passed")
+        else:
+            run.wait_share(moment)
+            time.sleep(random.uniform(0.0, 0.05))
+        worker.kill()
+        worker = run.start()
+    run.wait_done()
+
+
+def judge(city: City, outcome: Outcome, undisturbed: Outcome | None = None) -> list[str]:
+    """Return all that is wrong with a run, by itself and beside the undisturbed one."""
+    problems = verifier.check_outputs(city.expected, outcome.outputs, city.rules)
+    problems += verifier.check_state(city.expected, outcome.state)
+    if undisturbed is not None:
+        problems += verifier.same_outputs(_nameless(undisturbed), _nameless(outcome))
+        problems += verifier.same_state(undisturbed.state, outcome.state)
+    return problems
+
+
+def _nameless(outcome: Outcome) -> Outputs:
+    """Take the topic's name out of every id: runs over two copies of a log compare."""
+    name = outcome.topic.encode()
+
+    def without(records: Sequence[Record]) -> list[Record]:
+        return [
+            replace(
+                record,
+                value=record.value and record.value.replace(name, b"city"),
+                headers=tuple((word, text.replace(name, b"city")) for word, text in record.headers),
+            )
+            for record in records
+        ]
+
+    outputs = outcome.outputs
+    return Outputs(
+        without(outputs.predictions), without(outputs.alerts), without(outputs.dead_letters)
+    )
+
+
+def _sorted(records: Sequence[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+def accounted(workers: Sequence[Worker]) -> dict[str, float]:
+    """Sum the accounting that the workers keep with their state."""
+    totals: dict[str, float] = {}
+    for worker in workers:
+        for (name, labels), value in worker.metrics().items():
+            if name == "hedgerow_accounted":
+                outcome = dict(labels)["outcome"].replace("-", "_")
+                totals[outcome] = totals.get(outcome, 0.0) + value
+    return totals
