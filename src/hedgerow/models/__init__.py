@@ -1,1 +1,36 @@
-"""hedgerow.models."""
+"""The learning engine: pure, usable alone, without Kafka or Redis.
+
+``Learner`` is what an agent steps; profiles say how. A reading passes through ``learner``,
+``nursery`` (until its period is known), ``bank`` and ``kernel``.
+"""
+
+from hedgerow.models.alerts import AlertEvent
+from hedgerow.models.errors import ModelError, PluginError, ProfileError, SnapshotError
+from hedgerow.models.learner import Counts, Learner, Outcome, Refusal, StepResult
+from hedgerow.models.profile import AlertSwitches, CityModel, Profile, RiverExpert, series_key
+from hedgerow.models.scores import ReferenceScore, SeriesScore
+from hedgerow.models.snapshot import Capture, RawChunk, decode_chunk, encode_chunk
+
+__all__ = [
+    "AlertEvent",
+    "AlertSwitches",
+    "Capture",
+    "CityModel",
+    "Counts",
+    "Learner",
+    "ModelError",
+    "Outcome",
+    "PluginError",
+    "Profile",
+    "ProfileError",
+    "RawChunk",
+    "ReferenceScore",
+    "Refusal",
+    "RiverExpert",
+    "SeriesScore",
+    "SnapshotError",
+    "StepResult",
+    "decode_chunk",
+    "encode_chunk",
+    "series_key",
+]

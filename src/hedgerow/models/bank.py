@@ -1,0 +1,142 @@
+"""A bank: the rows of all series of one profile and period, stepped together.
+
+``learner`` sorts a batch's readings by bank; a bank runs the compiled kernel over them and
+remembers which of its rows changed since the last snapshot.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedgerow.models import kernel
+from hedgerow.models.layout import PHASE, RowLayout, row_layout
+from hedgerow.models.profile import Profile
+from hedgerow.models.zone import ZoneTable
+
+CHUNK_ROWS = 256
+
+
+class Bank:
+    """Rows of one profile and period.
+
+    Parameters
+    ----------
+    profile : Profile
+        How these series are learned.
+    period_ms : int
+        Length of a slot.
+    zone : ZoneTable
+        The city's time zone.
+
+    Attributes
+    ----------
+    rows : ndarray of float64, shape (capacity, width)
+        One row a series; only the first ``count`` are in use.
+    dirty : set of int
+        Chunks of 256 rows that changed since they were last captured.
+    new : bool
+        Whether the layout has never been captured.
+    """
+
+    def __init__(self, profile: Profile, period_ms: int, zone: ZoneTable) -> None:
+        self.profile = profile
+        self.period_ms = period_ms
+        self.layout: RowLayout = row_layout(profile, period_ms)
+        self.rows = np.empty((0, self.layout.sizes.width))
+        self.count = 0
+        self.dirty: set[int] = set()
+        self.new = True
+        self._zone = zone
+        self._rates = np.array(profile.learning_rates)
+        self._rules = _rules(profile)
+
+    def add(self, phase_ms: int) -> int:
+        """Start a row for a series whose grid points lie at ``phase_ms`` and return it."""
+        row = self.add_blank(1)
+        self.rows[row, PHASE] = phase_ms
+        return row
+
+    def add_blank(self, rows: int) -> int:
+        """Start that many rows and return the first."""
+        first, self.count = self.count, self.count + rows
+        if self.count > len(self.rows):
+            capacity = max(16, 2 * len(self.rows), self.count)
+            grown = np.empty((capacity, self.rows.shape[1]))
+            grown[:first] = self.rows[:first]
+            self.rows = grown
+        self.rows[first : self.count] = self.layout.blank
+        self.dirty.update(range(first // CHUNK_ROWS, (self.count - 1) // CHUNK_ROWS + 1))
+        return first
+
+    def step(
+        self,
+        where: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        time_ms: NDArray[np.int64],
+        values: NDArray[np.float64],
+        offsets: NDArray[np.int64],
+        out: kernel.Outputs,
+        used: int,
+        *,
+        silent: bool = False,
+    ) -> int:
+        """Step readings ``positions`` of a batch, each on its row, in log order.
+
+        Parameters
+        ----------
+        where : ndarray of int64, shape (m,)
+            Row of each reading.
+        positions : ndarray of int64, shape (m,)
+            Index of each reading in the batch's columns.
+        time_ms, values, offsets : ndarray, shape (n,)
+            The batch's columns.
+        out : Outputs
+            Written at ``positions``.
+        used : int
+            Events written so far.
+        silent : bool
+            Learn without publishing: no alerts, no outputs, and the forecasts made are not
+            scored.
+
+        Returns
+        -------
+        int
+            Events written, these included.
+        """
+        self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
+        layout = self.layout
+        return kernel.step_rows(
+            self.rows, layout.sizes, layout.horizons, layout.blocks, self._rates, self._rules,
+            self._zone, where, positions, time_ms, values, offsets, silent, out, used,
+        )  # fmt: skip
+
+
+def _rules(profile: Profile) -> kernel.Rules:
+    lower, upper = profile.bound_lower, profile.bound_upper
+    bounded = lower is not None or upper is not None
+    return kernel.Rules(
+        bound_lower=math.nan if lower is None else float(lower),
+        bound_upper=math.nan if upper is None else float(upper),
+        tail=(1.0 - profile.interval_level) / 2.0,
+        bound=int(profile.alerts.bound and bounded),
+        forecast_breach=int(profile.alerts.forecast_breach and bounded),
+        anomaly=int(profile.alerts.anomaly),
+    )
+
+
+def outputs(readings: int, horizons: int) -> kernel.Outputs:
+    """Make room for what a step of that many readings can write."""
+    shape = (readings, horizons)
+    return kernel.Outputs(
+        outcomes=np.full(readings, kernel.REJECTED, np.int8),
+        horizons=np.zeros(shape, np.int32),
+        target_ms=np.zeros(shape, np.int64),
+        predicted=np.full(shape, np.nan),
+        mean=np.full(shape, np.nan),
+        lower=np.full(shape, np.nan),
+        upper=np.full(shape, np.nan),
+        events=np.empty((3 * readings, kernel.EVENT_SIZE)),
+    )

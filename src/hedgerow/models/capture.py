@@ -1,0 +1,121 @@
+"""Copying what changed in a learner into the chunks of a snapshot.
+
+Before: ``Learner.capture``. After: ``snapshot`` turns the chunks into bytes, and ``restore``
+builds a learner from them again.
+
+The chunks: ``meta`` (counts, profiles, sizes), ``series/N`` (1024 series each), ``nursery``,
+``layout/B`` (what the numbers in a row of bank B mean) and ``rows/B/N`` (256 rows each).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedgerow.models.bank import CHUNK_ROWS
+from hedgerow.models.series import CHUNK_SERIES
+from hedgerow.models.snapshot import Capture, RawChunk
+
+if TYPE_CHECKING:
+    from hedgerow.models.learner import Learner
+
+
+def capture_state(learner: Learner) -> Capture:
+    """Copy what changed since the last capture, and mark it unchanged."""
+    changed = [_meta(learner)]
+    changed += [_series(learner, number) for number in sorted(learner.series.dirty)]
+    learner.series.dirty.clear()
+    if learner.nursery.dirty:
+        changed.append(RawChunk("nursery", learner.nursery.arrays()))
+        learner.nursery.dirty = False
+    for number, bank in enumerate(learner.banks):
+        if bank.new:
+            layout = [[f.name, f.offset, f.size] for f in bank.layout.fields]
+            changed.append(RawChunk(layout_name(number), meta={"fields": layout}))
+            bank.new = False
+        for chunk in sorted(bank.dirty):
+            rows = bank.rows[chunk * CHUNK_ROWS : min((chunk + 1) * CHUNK_ROWS, bank.count)]
+            changed.append(RawChunk(rows_name(number, chunk), {"rows": rows.copy()}))
+        bank.dirty.clear()
+    return Capture({chunk.name: chunk for chunk in changed}, _names(learner))
+
+
+def mark_all(learner: Learner) -> None:
+    """Mark everything changed."""
+    learner.series.dirty.update(range(chunks_of(len(learner.series), CHUNK_SERIES)))
+    learner.nursery.dirty = True
+    for bank in learner.banks:
+        bank.new = True
+        bank.dirty.update(range(chunks_of(bank.count, CHUNK_ROWS)))
+
+
+def chunks_of(items: int, size: int) -> int:
+    """Return how many chunks hold that many items."""
+    return -(-items // size)
+
+
+def series_name(number: int) -> str:
+    """Name a chunk of the series table."""
+    return f"series/{number:05d}"
+
+
+def layout_name(bank: int) -> str:
+    """Name the chunk that explains a bank's rows."""
+    return f"layout/{bank:04d}"
+
+
+def rows_name(bank: int, number: int) -> str:
+    """Name a chunk of a bank's rows."""
+    return f"rows/{bank:04d}/{number:05d}"
+
+
+def _names(learner: Learner) -> list[str]:
+    names = ["meta", "nursery"]
+    names += map(series_name, range(chunks_of(len(learner.series), CHUNK_SERIES)))
+    for number, bank in enumerate(learner.banks):
+        names.append(layout_name(number))
+        names += [rows_name(number, i) for i in range(chunks_of(bank.count, CHUNK_ROWS))]
+    return names
+
+
+def _meta(learner: Learner) -> RawChunk:
+    city = learner.city
+    return RawChunk(
+        "meta",
+        meta={
+            "timezone": city.timezone,
+            "profiles": [[p.name, p.fingerprint] for p in city.profiles],
+            "series": len(learner.series),
+            "counts": asdict(learner.counts),
+            "banks": [[b.profile.name, b.period_ms, b.count] for b in learner.banks],
+        },
+    )
+
+
+def _series(learner: Learner, number: int) -> RawChunk:
+    table = learner.series
+    span = slice(number * CHUNK_SERIES, min((number + 1) * CHUNK_SERIES, len(table)))
+    sensors, sensor_sizes = _pack(table.sensor_ids[span])
+    quantities, quantity_sizes = _pack(table.quantities[span])
+    return RawChunk(
+        series_name(number),
+        {
+            "sensors": sensors,
+            "sensor_sizes": sensor_sizes,
+            "quantities": quantities,
+            "quantity_sizes": quantity_sizes,
+            "profiles": table.profiles[span].copy(),
+            "banks": table.banks[span].copy(),
+            "rows": table.rows[span].copy(),
+        },
+    )
+
+
+def _pack(texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    # JSON can carry lone surrogates, so an id may hold them.
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    sizes = np.array([len(text) for text in encoded], np.int64)
+    return np.frombuffer(b"".join(encoded), np.uint8), sizes

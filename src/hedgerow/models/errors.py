@@ -1,0 +1,17 @@
+"""What the learning engine may raise."""
+
+
+class ModelError(Exception):
+    """Root of what the learning engine raises."""
+
+
+class ProfileError(ModelError, ValueError):
+    """A profile is contradictory or out of range."""
+
+
+class SnapshotError(ModelError):
+    """Bytes that should be a snapshot are not one that can be used."""
+
+
+class PluginError(ModelError):
+    """A plug-in estimator cannot be made, signed or read back."""

@@ -1,0 +1,368 @@
+"""All that is learned from one partition of the log, stepped a batch at a time.
+
+Before: ``topics.codec`` turns messages into columns of readings. After: the agent publishes the
+``StepResult`` and, now and then, stores a ``capture``. State and outputs depend on the readings
+and the configuration alone, not on where one batch ends and the next begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedgerow.models import kernel
+from hedgerow.models.alerts import AlertEvent, read_event
+from hedgerow.models.bank import Bank, outputs
+from hedgerow.models.capture import capture_state, mark_all
+from hedgerow.models.nursery import Infant, Nursery
+from hedgerow.models.period import Grid, declared_grid, infer_grid
+from hedgerow.models.profile import CityModel, series_key
+from hedgerow.models.restore import restore_state
+from hedgerow.models.scores import SeriesScore, bank_scores
+from hedgerow.models.series import NOWHERE, SeriesTable
+from hedgerow.models.snapshot import Capture
+from hedgerow.models.zone import zone_table
+
+# The year 3000: every target time that can follow still fits a calendar.
+MAX_TIME_MS = 32_503_680_000_000
+
+
+class Outcome(IntEnum):
+    """What became of a reading."""
+
+    LEARNED = kernel.LEARNED
+    LATE = kernel.LATE
+    DUPLICATE = kernel.DUPLICATE
+    REJECTED = kernel.REJECTED
+
+
+@dataclass(slots=True)
+class Counts:
+    """Accounting of a partition since its first offset; part of the snapshot."""
+
+    messages_decoded: int = 0
+    messages_dead_lettered: int = 0
+    learned: int = 0
+    late: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    @property
+    def messages(self) -> int:
+        """All messages: decoded and dead-lettered."""
+        return self.messages_decoded + self.messages_dead_lettered
+
+    @property
+    def readings(self) -> int:
+        """All readings, whatever became of them."""
+        return self.learned + self.late + self.duplicate + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reading that could not be taken.
+
+    Attributes
+    ----------
+    position : int
+        Index in the batch.
+    error : str
+        What was wrong, and what would be right.
+    reason : str
+        ``series-limit``, ``time`` or ``value``; the last two only when the caller let through
+        what the codec would have refused.
+    """
+
+    position: int
+    error: str
+    reason: str = "series-limit"
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a batch of n readings, m of them learned, brought forth; H horizons.
+
+    Attributes
+    ----------
+    outcomes : ndarray of int8, shape (n,)
+        `Outcome` of each reading.
+    learned : ndarray of int64, shape (m,)
+        Positions of the learned readings, in log order; the lines of what follows.
+    horizons : ndarray of int32, shape (m, H)
+        Slots ahead, 0 where there is no forecast.
+    target_ms : ndarray of int64, shape (m, H)
+        Event time of the slot forecast.
+    predicted, mean : ndarray of float64, shape (m, H)
+        Forecasts for the absolute and the squared error.
+    lower, upper : ndarray of float64, shape (m, H)
+        Interval around ``predicted``; NaN until it is calibrated.
+    models : list of str, length m
+        Name of the profile each series is learned by.
+    alerts : list of AlertEvent
+        Episodes that opened or resolved, in log order.
+    refusals : list of Refusal
+        The rejected readings, in log order.
+    """
+
+    outcomes: NDArray[np.int8]
+    learned: NDArray[np.int64]
+    horizons: NDArray[np.int32]
+    target_ms: NDArray[np.int64]
+    predicted: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    models: list[str]
+    alerts: list[AlertEvent]
+    refusals: list[Refusal]
+
+
+class Learner:
+    """Everything learned from one partition.
+
+    Parameters
+    ----------
+    city : CityModel
+        Profiles, time zone and the key of plug-ins.
+    max_series : int
+        Readings of further series are refused.
+
+    Attributes
+    ----------
+    counts : Counts
+        Accounting since the partition's first offset.
+    notes : list of str
+        What a restored learner could not keep, in sentences for the log.
+
+    Examples
+    --------
+    >>> from hedgerow.models import Profile
+    >>> learner = Learner(CityModel(profiles=(Profile("all", period_seconds=3600),)))
+    >>> result = learner.step(["s1"], [""], np.array([0]), np.array([5.0]), np.array([0]))
+    >>> result.predicted.tolist()
+    [[5.0, 5.0, 5.0]]
+    """
+
+    def __init__(self, city: CityModel, *, max_series: int = 100_000) -> None:
+        self.city = city
+        self.counts = Counts()
+        self.notes: list[str] = []
+        self.series = SeriesTable()
+        self.nursery = Nursery()
+        self.banks: list[Bank] = []
+        self._bank_numbers: dict[tuple[int, int], int] = {}
+        self._max_series = max_series
+        self._zone = zone_table(city.timezone)
+        self._widest = max(len(p.horizons) for p in city.profiles)
+
+    @property
+    def series_count(self) -> int:
+        """Number of series seen."""
+        return len(self.series)
+
+    def step(
+        self,
+        sensor_ids: Sequence[str],
+        quantities: Sequence[str],
+        time_ms: NDArray[np.int64],
+        values: NDArray[np.float64],
+        offsets: NDArray[np.int64],
+    ) -> StepResult:
+        """Score, learn and forecast a batch of readings in log order.
+
+        Parameters
+        ----------
+        sensor_ids, quantities : sequence of str, length n
+            Which series each reading belongs to.
+        time_ms : ndarray of int64, shape (n,)
+            Event time.
+        values : ndarray of float64, shape (n,)
+            What was measured.
+        offsets : ndarray of int64, shape (n,)
+            Log offset of the message each reading came from.
+
+        Returns
+        -------
+        StepResult
+        """
+        out = outputs(len(sensor_ids), self._widest)
+        refusals = _unusable(time_ms, values)
+        usable = np.ones(len(sensor_ids), bool)
+        usable[[refusal.position for refusal in refusals]] = False
+
+        ids = self.series.lookup(sensor_ids, quantities)
+        bank_of = np.where(ids >= 0, self.series.banks[ids], NOWHERE)
+        for p in np.flatnonzero(usable & (bank_of < 0)).tolist():
+            series = self.series.find(sensor_ids[p], quantities[p])
+            if series < 0:
+                if len(self.series) >= self._max_series:
+                    refusals.append(self._over_limit(p, sensor_ids[p], quantities[p]))
+                    continue
+                profile = self.city.profile_index(series_key(sensor_ids[p], quantities[p]))
+                series = self.series.add(sensor_ids[p], quantities[p], profile)
+            ids[p] = series
+            out.outcomes[p] = self._settle(series, int(time_ms[p]), float(values[p]))
+            bank_of[p] = self.series.banks[series]
+            if out.outcomes[p] != _FOR_THE_BANK:
+                bank_of[p] = NOWHERE
+
+        used = 0
+        for number in np.unique(bank_of[usable]).tolist():
+            if number >= 0:
+                positions = np.flatnonzero(usable & (bank_of == number))
+                used = self.banks[number].step(
+                    self.series.rows[ids[positions]], positions, time_ms, values, offsets,
+                    out, used,
+                )  # fmt: skip
+
+        self._count(out.outcomes)
+        refusals.sort(key=lambda refusal: refusal.position)
+        return self._result(out, ids, bank_of, time_ms, values, used, refusals)
+
+    def _settle(self, series: int, time_ms: int, value: float) -> int:
+        """Bring a series without a row nearer to one; return the reading's outcome so far."""
+        if self.series.banks[series] >= 0:
+            return _FOR_THE_BANK
+        period_ms = self.city.profiles[self.series.profiles[series]].period_ms
+        if period_ms is not None:
+            self._place(series, declared_grid(period_ms, time_ms))
+            return _FOR_THE_BANK
+        outcome = self.nursery.take(series, time_ms, value)
+        if outcome != kernel.LEARNED or not self.nursery.infants[series].ready:
+            return outcome
+        infant = self.nursery.leave(series)
+        self._place(series, infer_grid(infant.times_ms))
+        self._replay(series, infant)
+        return _FOR_THE_BANK
+
+    def _place(self, series: int, grid: Grid) -> None:
+        """Give a series a row in the bank of its profile and period."""
+        number = self.bank_number(int(self.series.profiles[series]), grid.period_ms)
+        self.series.place(series, number, self.banks[number].add(grid.phase_ms))
+
+    def bank_number(self, profile: int, period_ms: int) -> int:
+        """Return the number of the bank of a profile and period, made when needed."""
+        number = self._bank_numbers.setdefault((profile, period_ms), len(self.banks))
+        if number == len(self.banks):
+            self.banks.append(Bank(self.city.profiles[profile], period_ms, self._zone))
+        return number
+
+    def _replay(self, series: int, infant: Infant) -> None:
+        """Learn silently from all readings of the nursery but the last."""
+        n = len(infant.times_ms) - 1
+        self.banks[self.series.banks[series]].step(
+            np.full(n, self.series.rows[series]),
+            np.arange(n),
+            np.array(infant.times_ms[:n], np.int64),
+            np.array(infant.values[:n], np.float64),
+            np.zeros(n, np.int64),
+            outputs(n, self._widest),
+            0,
+            silent=True,
+        )
+
+    def _over_limit(self, position: int, sensor_id: str, quantity: str) -> Refusal:
+        key = series_key(sensor_id, quantity)
+        return Refusal(
+            position,
+            f"series {key!r} would be one more than the {self._max_series} this partition may "
+            "hold; raise input.max_series or add partitions",
+        )
+
+    def _count(self, outcomes: NDArray[np.int8]) -> None:
+        counted = np.bincount(outcomes, minlength=len(Outcome)).tolist()
+        self.counts.learned += counted[Outcome.LEARNED]
+        self.counts.late += counted[Outcome.LATE]
+        self.counts.duplicate += counted[Outcome.DUPLICATE]
+        self.counts.rejected += counted[Outcome.REJECTED]
+
+    def _result(
+        self,
+        out: kernel.Outputs,
+        ids: NDArray[np.int64],
+        bank_of: NDArray[np.int64],
+        time_ms: NDArray[np.int64],
+        values: NDArray[np.float64],
+        used: int,
+        refusals: list[Refusal],
+    ) -> StepResult:
+        learned = np.flatnonzero(out.outcomes == kernel.LEARNED)
+        events = out.events[:used]
+        alerts = []
+        for event in events[np.argsort(events[:, kernel.EVENT_POSITION], kind="stable")]:
+            p = int(event[kernel.EVENT_POSITION])
+            period_ms = self.banks[bank_of[p]].period_ms
+            alerts.append(read_event(event, int(time_ms[p]), float(values[p]), period_ms))
+        names = [p.name for p in self.city.profiles]
+        return StepResult(
+            outcomes=out.outcomes,
+            learned=learned,
+            horizons=out.horizons[learned],
+            target_ms=out.target_ms[learned],
+            predicted=out.predicted[learned],
+            mean=out.mean[learned],
+            lower=out.lower[learned],
+            upper=out.upper[learned],
+            models=[names[i] for i in self.series.profiles[ids[learned]].tolist()],
+            alerts=alerts,
+            refusals=refusals,
+        )
+
+    def count_messages(
+        self, *, decoded: int = 0, dead_lettered: int = 0, rejected: int = 0
+    ) -> None:
+        """Add messages, and readings that the codec refused, to the accounting."""
+        self.counts.messages_decoded += decoded
+        self.counts.messages_dead_lettered += dead_lettered
+        self.counts.rejected += rejected
+
+    def scores(self) -> list[SeriesScore]:
+        """Return the running scores of every series and horizon, in the order of series."""
+        return bank_scores(self.series, self.city.profiles, self.banks)
+
+    def capture(self) -> Capture:
+        """Copy what changed since the last capture.
+
+        The copies are the state after the last `step`, and stay so while stepping goes on.
+        """
+        return capture_state(self)
+
+    def recapture_all(self) -> None:
+        """Mark everything changed, so that the next capture is complete."""
+        mark_all(self)
+
+    @classmethod
+    def restore(
+        cls, city: CityModel, chunks: Mapping[str, bytes], *, max_series: int = 100_000
+    ) -> Learner:
+        """Rebuild a learner from the encoded chunks of a complete snapshot.
+
+        Where a profile has changed since, what still fits is kept and the rest starts anew;
+        ``notes`` says which.
+
+        Raises
+        ------
+        SnapshotError
+            If a chunk is missing, damaged, or of a newer version.
+        """
+        learner = cls(city, max_series=max_series)
+        restore_state(learner, chunks)
+        return learner
+
+
+_FOR_THE_BANK = -1  # an outcome still open: the reading goes on to its bank
+
+
+def _unusable(time_ms: NDArray[np.int64], values: NDArray[np.float64]) -> list[Refusal]:
+    bad_value = ~np.isfinite(values)
+    bad_time = (time_ms < 0) | (time_ms > MAX_TIME_MS)
+    return [
+        Refusal(p, f"value {values[p]} is not a finite number", "value")
+        if bad_value[p]
+        else Refusal(p, f"time {time_ms[p]} ms lies outside the years 1970 to 3000", "time")
+        for p in np.flatnonzero(bad_value | bad_time).tolist()
+    ]

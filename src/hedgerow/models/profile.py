@@ -1,0 +1,203 @@
+"""Profiles: which series are learned how, and the city they belong to.
+
+Before: ``app`` builds these from the settings. After: ``learner`` asks for the profile of a
+new series, ``layout`` derives the fields of its state from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from zoneinfo import ZoneInfo
+
+from hedgerow.models.errors import PluginError, ProfileError
+
+MAX_HORIZON = 2000
+MAX_PERIOD_SECONDS = 31 * 86_400
+
+# Chosen on the public hourly sets together (docs/adr): the slow rates win on long series, the
+# fast ones in the first weeks and after a break.
+LEARNING_RATES = (0.01, 0.003, 0.001, 0.0003)
+
+
+@dataclass(frozen=True, slots=True)
+class RiverExpert:
+    """A regressor of River, named as one more expert.
+
+    Parameters
+    ----------
+    name : str
+        Its import path, such as ``river.linear_model.PARegressor``.
+    params : Mapping
+        Arguments of its constructor.
+    """
+
+    name: str
+    params: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSwitches:
+    """Which alert rules a profile runs."""
+
+    bound: bool = True
+    forecast_breach: bool = True
+    anomaly: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How the series that match are learned.
+
+    Parameters
+    ----------
+    name : str
+        Label of the profile, part of every prediction.
+    match : tuple of str
+        Shell patterns over the series key (``sensor`` or ``sensor/quantity``), case-sensitive.
+    period_seconds : float, optional
+        Length of a slot; inferred from the first 20 readings of each series when ``None``.
+    horizons : tuple of int
+        How many slots ahead to forecast, strictly increasing.
+    learning_rates : tuple of float
+        One online-gradient-descent expert each.
+    river : tuple of RiverExpert
+        Further experts that run beside the compiled ones, at River's speed.
+    interval_level : float
+        Share of labels that should fall inside the interval.
+    bound_lower, bound_upper : float, optional
+        Limits of the value; crossing one raises an alert.
+    alerts : AlertSwitches
+        Which alert rules run.
+
+    Raises
+    ------
+    ProfileError
+        If a value is out of range.
+
+    Examples
+    --------
+    >>> Profile("parking", match=("parking-*",), bound_upper=500.0).matches("parking-17")
+    True
+    """
+
+    name: str = "default"
+    match: tuple[str, ...] = ("*",)
+    period_seconds: float | None = None
+    horizons: tuple[int, ...] = (1, 3, 12)
+    learning_rates: tuple[float, ...] = LEARNING_RATES
+    river: tuple[RiverExpert, ...] = ()
+    interval_level: float = 0.9
+    bound_lower: float | None = None
+    bound_upper: float | None = None
+    alerts: AlertSwitches = AlertSwitches()
+
+    def __post_init__(self) -> None:
+        def require(good: bool, what: str) -> None:
+            if not good:
+                raise ProfileError(f"profile {self.name!r}: {what}")
+
+        period = self.period_seconds
+        require(
+            period is None or 0.001 <= period <= MAX_PERIOD_SECONDS,
+            f"period_seconds = {period} must lie between 0.001 and {MAX_PERIOD_SECONDS}",
+        )
+        require(
+            len(self.horizons) > 0
+            and all(1 <= h <= MAX_HORIZON for h in self.horizons)
+            and list(self.horizons) == sorted(set(self.horizons)),
+            f"horizons = {self.horizons} must rise strictly, each from 1 to {MAX_HORIZON}",
+        )
+        require(
+            all(0 < rate <= 1 for rate in self.learning_rates)
+            and len(set(self.learning_rates)) == len(self.learning_rates),
+            f"learning_rates = {self.learning_rates} must differ, each above 0 and at most 1",
+        )
+        require(
+            0.5 < self.interval_level < 1,
+            f"interval_level = {self.interval_level} must lie between 0.5 and 1",
+        )
+        lower, upper = self.bound_lower, self.bound_upper
+        require(
+            all(b is None or math.isfinite(b) for b in (lower, upper))
+            and (lower is None or upper is None or lower < upper),
+            f"bounds {lower} and {upper} must be finite and in order",
+        )
+
+    @property
+    def period_ms(self) -> int | None:
+        """Declared length of a slot in milliseconds."""
+        return None if self.period_seconds is None else round(self.period_seconds * 1000)
+
+    def matches(self, key: str) -> bool:
+        """Tell whether a series key falls under this profile."""
+        return any(fnmatchcase(key, pattern) for pattern in self.match)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything in the profile, stored with the snapshot."""
+        body = asdict(self)
+        body["river"] = [[r.name, sorted(r.params.items())] for r in self.river]
+        return hashlib.blake2b(json.dumps(body).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class CityModel:
+    """Everything a partition's learning depends on besides its log.
+
+    Parameters
+    ----------
+    profiles : tuple of Profile
+        In order; the first that matches a series is used. A profile that matches everything
+        is added at the end.
+    timezone : str
+        IANA name of the city's time zone, for calendar features.
+    plugin_key : bytes, optional
+        Signs the state of River plug-ins; profiles that name some are refused without it.
+
+    Raises
+    ------
+    ProfileError
+        If two profiles share a name.
+    PluginError
+        If a profile names River plug-ins and there is no key.
+    """
+
+    profiles: tuple[Profile, ...] = ()
+    timezone: str = "UTC"
+    plugin_key: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        profiles = self.profiles
+        if not any("*" in p.match for p in profiles):
+            profiles = (*profiles, Profile())
+            object.__setattr__(self, "profiles", profiles)
+        names = [p.name for p in profiles]
+        if len(set(names)) != len(names):
+            raise ProfileError(f"profiles must differ in name: {', '.join(names)}")
+        ZoneInfo(self.timezone)
+        for profile in profiles:
+            if profile.river and not self.plugin_key:
+                raise PluginError(
+                    f"profile {profile.name!r} names River plug-ins, whose state can only be "
+                    "stored pickled and signed: set plugin_key, or remove them"
+                )
+
+    def profile_index(self, key: str) -> int:
+        """Return the index of the first profile that matches a series key."""
+        return next(i for i, p in enumerate(self.profiles) if p.matches(key))
+
+
+def series_key(sensor_id: str, quantity: str) -> str:
+    """Return the outward name of a series.
+
+    Examples
+    --------
+    >>> series_key("s1", ""), series_key("s1", "speed")
+    ('s1', 's1/speed')
+    """
+    return f"{sensor_id}/{quantity}" if quantity else sensor_id

@@ -1,0 +1,71 @@
+"""The table of all series of a partition: who they are and where their rows lie.
+
+``learner`` numbers series in the order of their first reading; ``capture`` writes the table in
+chunks, of which only the last ones change as it grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHUNK_SERIES = 1024
+NOWHERE = -1
+
+
+class SeriesTable:
+    """Series by number.
+
+    Attributes
+    ----------
+    sensor_ids, quantities : list of str
+        Who the series is.
+    profiles, banks, rows : ndarray of int64, shape (capacity,)
+        Index of its profile; its bank (``NOWHERE`` while it waits in the nursery) and its row.
+    """
+
+    def __init__(self) -> None:
+        self.sensor_ids: list[str] = []
+        self.quantities: list[str] = []
+        self.profiles = np.zeros(16, np.int64)
+        self.banks = np.full(16, NOWHERE, np.int64)
+        self.rows = np.full(16, NOWHERE, np.int64)
+        self.dirty: set[int] = set()
+        self._index: dict[tuple[str, str], int] = {}
+
+    def __len__(self) -> int:
+        return len(self.sensor_ids)
+
+    def lookup(self, sensor_ids: Sequence[str], quantities: Sequence[str]) -> NDArray[np.int64]:
+        """Return the number of each series, ``NOWHERE`` for one not known yet."""
+        keys = zip(sensor_ids, quantities, strict=True)
+        found = map(self._index.get, keys, repeat(NOWHERE))
+        return np.fromiter(found, np.int64, len(sensor_ids))
+
+    def find(self, sensor_id: str, quantity: str) -> int:
+        """Return the number of one series, ``NOWHERE`` if it is not known yet."""
+        return self._index.get((sensor_id, quantity), NOWHERE)
+
+    def add(self, sensor_id: str, quantity: str, profile: int) -> int:
+        """Number a new series."""
+        series = len(self.sensor_ids)
+        if series == len(self.banks):
+            grow = np.full(series, NOWHERE, np.int64)
+            self.profiles = np.concatenate([self.profiles, grow])
+            self.banks = np.concatenate([self.banks, grow])
+            self.rows = np.concatenate([self.rows, grow])
+        self._index[sensor_id, quantity] = series
+        self.sensor_ids.append(sensor_id)
+        self.quantities.append(quantity)
+        self.profiles[series] = profile
+        self.dirty.add(series // CHUNK_SERIES)
+        return series
+
+    def place(self, series: int, bank: int, row: int) -> None:
+        """Note where a series' row lies."""
+        self.banks[series] = bank
+        self.rows[series] = row
+        self.dirty.add(series // CHUNK_SERIES)
