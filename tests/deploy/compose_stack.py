@@ -1,0 +1,142 @@
+"""Starts docker-compose.yml as a project of its own, beside any the machine already runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from hedgerow.app.embedded import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+Found = TypeVar("Found")
+STARTED_WITHIN_SECONDS = 240
+
+
+def docker(*arguments: str, env: dict[str, str] | None = None, timeout: float = 600) -> str:
+    """Run docker and return what it printed; an error carries the end of its output."""
+    done = subprocess.run(
+        ["docker", *arguments],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise AssertionError(
+            f"docker {' '.join(arguments)}:\n{(done.stdout + done.stderr)[-4000:]}"
+        )
+    return done.stdout
+
+
+def missing_engine() -> str | None:
+    """Name what starting the stack lacks, ``None`` if nothing."""
+    for command in (["info"], ["compose", "version"]):
+        try:
+            docker(*command, timeout=30)
+        except (AssertionError, OSError, subprocess.TimeoutExpired):
+            return f"a Docker engine that answers `docker {' '.join(command)}`"
+    return None
+
+
+def until(wanted: Callable[[], Found | None], what: str, seconds: float = 60.0) -> Found:
+    """Ask again and again until there is an answer."""
+    deadline = time.monotonic() + seconds
+    while (found := wanted()) is None:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.5)
+    return found
+
+
+class ComposeStack:
+    """The service as `docker compose up` starts it, with ports of its own."""
+
+    def __init__(self, project: str) -> None:
+        self._project = project
+        self._kafka_port, self._prometheus_port = free_port(), free_port()
+        self.bootstrap = f"127.0.0.1:{self._kafka_port}"
+
+    def compose(self, *arguments: str) -> str:
+        """Run docker compose on this project."""
+        return docker(
+            *("compose", "--project-name", self._project, *arguments),
+            env={
+                **os.environ,
+                "COMPOSE_BAKE": "false",
+                "KAFKA_PORT": str(self._kafka_port),
+                "PROMETHEUS_PORT": str(self._prometheus_port),
+            },
+        )
+
+    def build(self) -> None:
+        """Bring the public images and build our own; skip where they cannot be had."""
+        named = json.loads(self.compose("config", "--format", "json"))["services"].values()
+        for image in {service["image"] for service in named if "build" not in service}:
+            try:
+                docker("image", "inspect", image)
+            except AssertionError:
+                try:
+                    docker("pull", image)
+                except AssertionError:
+                    pytest.skip(f"missing: the image {image}, and it cannot be pulled")
+        self.compose("build")
+
+    def up(self) -> None:
+        """Start everything and wait until it is healthy."""
+        self.compose("up", "--detach", "--no-build")
+        until(self._all_healthy, "every container healthy", STARTED_WITHIN_SECONDS)
+
+    def _all_healthy(self) -> bool | None:
+        lines = self.compose("ps", "--all", "--format", "json").splitlines()
+        states = [json.loads(line) for line in lines]
+        healthy = {
+            state["Name"]
+            for state in states
+            if state["Health"] == "healthy" or (state["State"], state["ExitCode"]) == ("exited", 0)
+        }
+        return True if states and len(healthy) == len(states) else None
+
+    def containers(self, service: str) -> list[str]:
+        """Ids of a service's running containers."""
+        return self.compose("ps", "--quiet", service).split()
+
+    def prometheus(self, query: str) -> float | None:
+        """Evaluate a query that has one number as its answer; ``None`` before there is one."""
+        address = f"http://127.0.0.1:{self._prometheus_port}/api/v1/query?"
+        try:
+            with urllib.request.urlopen(
+                address + urllib.parse.urlencode({"query": query}), timeout=10
+            ) as answer:
+                result = json.load(answer)["data"]["result"]
+        except (urllib.error.URLError, OSError):
+            return None
+        return float(result[0]["value"][1]) if result else None
+
+    def until_metric(self, query: str, value: float, seconds: float = 60.0) -> None:
+        """Wait until a query has this value."""
+        seen: list[float | None] = [None]
+
+        def reached() -> bool | None:
+            seen[0] = self.prometheus(query)
+            return True if seen[0] == value else None
+
+        try:
+            until(reached, query, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {seen[0]} instead of {value}") from None
+
+    def down(self, *, lose_data: bool = False) -> None:
+        """Stop and remove the containers; the volumes only if told so."""
+        self.compose("down", "--timeout", "30", *(["--volumes"] if lose_data else []))

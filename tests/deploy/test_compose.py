@@ -1,0 +1,153 @@
+"""The compose stack, started for real: what is published is learned, forecast and counted."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from deploy.compose_stack import ComposeStack, docker, missing_engine, until
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+LEARNED = 'sum(hedgerow_accounted{unit="readings",outcome="learned"})'
+DEAD_LETTERED = 'sum(hedgerow_accounted{unit="messages",outcome="dead-lettered"})'
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[ComposeStack]:
+    if missing := missing_engine():
+        pytest.skip(f"missing: {missing}")
+    stack = ComposeStack(f"hedgerow-test-{os.getpid()}")
+    stack.build()
+    try:
+        stack.up()
+        yield stack
+    except BaseException:
+        print(stack.compose("logs", "--tail", "40"))
+        raise
+    finally:
+        stack.down(lose_data=True)
+
+
+def publish(stack: ComposeStack, sensors: int, slots: range, prefix: str) -> set[str]:
+    """Send hourly readings and return the ids their predictions must have."""
+    producer = Producer({"bootstrap.servers": stack.bootstrap, "enable.idempotence": True})
+    ids: set[str] = set()
+    for slot in slots:
+        for number in range(sensors):
+            sensor = f"{prefix}-{number}"
+            reading = {
+                "sensor_id": sensor,
+                "timestamp": (START + timedelta(hours=slot)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "value": 50 + 10 * math.sin(slot * math.tau / 24) + number,
+            }
+
+            def sent(error: object, message: object, sensor: str = sensor) -> None:
+                assert error is None, error
+                place = f"{message.topic()}:{message.partition()}:{message.offset()}"
+                ids.add(f"{place}:{sensor}")
+
+            producer.produce("sensor-data", json.dumps(reading), sensor, on_delivery=sent)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+    return ids
+
+
+def read(stack: ComposeStack, topic: str, wanted: int, prefix: str) -> list[tuple[bytes, bytes]]:
+    """Read a topic from its beginning until this many different values of the prefix came."""
+    consumer = Consumer({"bootstrap.servers": stack.bootstrap, "group.id": "nobody"})
+    partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+    found: list[tuple[bytes, bytes]] = []
+    deadline = time.monotonic() + 120
+    while len(set(found)) < wanted and time.monotonic() < deadline:
+        message = consumer.poll(1.0)
+        if message is not None and message.error() is None:
+            key, value = message.key() or b"", message.value() or b""
+            if key.startswith(prefix.encode()):
+                found.append((key, value))
+    consumer.close()
+    return found
+
+
+def learned(stack: ComposeStack) -> float:
+    """Readings learned so far, by the accounting that is kept with the state."""
+    return until(lambda: stack.prometheus(LEARNED), "Prometheus knows the accounting")
+
+
+def test_readings_come_back_as_predictions_and_prometheus_counts_them(
+    stack: ComposeStack,
+) -> None:
+    expected = publish(stack, sensors=20, slots=range(60), prefix="flow")
+    bad = Producer({"bootstrap.servers": stack.bootstrap})
+    bad.produce("sensor-data", b"{not json", b"flow-bad")
+    bad.flush(20)
+
+    predictions = [json.loads(value) for _, value in read(stack, "predictions", 1200, "flow-")]
+
+    assert {prediction["id"] for prediction in predictions} == expected
+    assert any(forecast["horizon"] == 1 for forecast in predictions[-1]["forecasts"])
+    assert read(stack, "dead-letters", 1, "flow-bad") == [(b"flow-bad", b"{not json")]
+    stack.until_metric('sum(up{job="hedgerow"})', 2)
+    stack.until_metric(LEARNED, 1200)
+    stack.until_metric(DEAD_LETTERED, 1)
+    stack.until_metric("sum(hedgerow_consumer_lag)", 0)
+
+
+def test_a_killed_worker_hands_its_partitions_over_and_nothing_is_lost(
+    stack: ComposeStack,
+) -> None:
+    before = learned(stack)
+    first, second = stack.containers("worker")
+    expected = publish(stack, sensors=16, slots=range(40), prefix="kill")
+
+    docker("kill", "--signal", "KILL", first)
+    expected |= publish(stack, sensors=16, slots=range(40, 60), prefix="kill")
+
+    stack.until_metric(LEARNED, before + 960, seconds=120)
+    values = {value for _, value in read(stack, "predictions", 960, "kill-")}
+    times_seen = Counter(json.loads(value)["id"] for value in values)
+    assert set(times_seen) == expected
+    assert set(times_seen.values()) == {1}, "a repeat must have the same bytes"
+    docker("start", first)
+    assert second in stack.containers("worker")
+
+
+def test_taken_down_and_started_again_the_stack_has_lost_nothing(stack: ComposeStack) -> None:
+    publish(stack, sensors=10, slots=range(30), prefix="keep")
+    stack.until_metric("sum(hedgerow_consumer_lag)", 0)
+    read(stack, "predictions", 300, "keep-")
+    before = learned(stack)
+
+    stack.down()
+    stack.up()
+    expected = publish(stack, sensors=10, slots=range(30, 40), prefix="keep")
+
+    stack.until_metric(LEARNED, before + 100, seconds=120)
+    predictions = [json.loads(value) for _, value in read(stack, "predictions", 400, "keep-")]
+    assert expected <= {prediction["id"] for prediction in predictions}
+    # Learning went on where it had stopped: a series begun anew would have no forecast yet.
+    newest = [p for p in predictions if p["id"] in expected]
+    assert all(prediction["forecasts"] for prediction in newest)
+
+
+def test_a_worker_is_nobody_special_and_compiles_nothing(stack: ComposeStack) -> None:
+    worker = stack.containers("worker")[0]
+    count = "find $NUMBA_CACHE_DIR -name '*.nbc' | wc -l"
+
+    compiled_now = docker("exec", worker, "sh", "-c", count)
+    compiled_in_image = docker(
+        *("run", "--rm", "--entrypoint", "sh", "hedgerow:0.1.0", "-c", count)
+    )
+
+    assert docker("exec", worker, "id", "-u").strip() == "10001"
+    assert int(compiled_in_image) > 0
+    assert compiled_now == compiled_in_image
