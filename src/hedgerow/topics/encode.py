@@ -6,7 +6,8 @@ that a replay repeats them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -88,38 +89,35 @@ def encode_predictions(
               lower=None, upper=None),)
     """
     present = (horizons > 0) & np.isfinite(predicted) & np.isfinite(mean)
-    whole = bool(present.all())
-    if not whole:
-        target_ms = np.where(present, target_ms, 0)
+    # All forecasts of the batch in one go: structs made by `map` over flat columns. Measured on
+    # 2 cores and Python 3.11, with three horizons: as fast as f-strings over number tokens.
+    flat: Iterator[Forecast] = map(
+        Forecast,
+        horizons.ravel().tolist(),
+        map(format_time, np.where(present, target_ms, 0).ravel().tolist()),
+        predicted.ravel().tolist(),
+        mean.ravel().tolist(),
+        lower.ravel().tolist(),
+        upper.ravel().tolist(),
+    )
+    if present.all():
+        counts: Iterator[int] = itertools.repeat(horizons.shape[1], len(horizons))
+    else:
+        flat = itertools.compress(flat, present.ravel().tolist())
+        counts = iter(present.sum(axis=1).tolist())
+    rows = (tuple(itertools.islice(flat, count)) for count in counts)
     prefix = f"{topic}:{partition}:"
     records = []
-    # Measured here (2 cores, Python 3.11, three horizons): structs made by `map` over columns
-    # and encoded one by one take as long as f-strings over columns of ready number tokens.
-    for sensor_id, quantity, offset, issued, value, model, row in zip(
+    for sensor_id, quantity, offset, issued, value, model, forecasts in zip(
         sensor_ids,
         quantities,
         offsets.tolist(),
         issued_ms.tolist(),
         observed.tolist(),
         models,
-        zip(
-            horizons.tolist(),
-            target_ms.tolist(),
-            predicted.tolist(),
-            mean.tolist(),
-            lower.tolist(),
-            upper.tolist(),
-            present.tolist(),
-            strict=True,
-        ),
+        rows,
         strict=True,
     ):
-        ahead, targets, medians, means, lows, highs, there = row
-        forecasts = tuple(
-            map(Forecast, ahead, map(format_time, targets), medians, means, lows, highs)
-        )
-        if not whole:
-            forecasts = tuple(made for made, kept in zip(forecasts, there, strict=True) if kept)
         series = f"{sensor_id}/{quantity}" if quantity else sensor_id  # series_key, inlined
         record = Prediction(
             f"{prefix}{offset}:{series}",  # prediction_id, inlined
