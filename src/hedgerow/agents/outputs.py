@@ -83,18 +83,18 @@ def _predictions(
     return encode_predictions(
         batch.partition.topic,
         batch.partition.number,
-        [decoded.sensor_ids[row] for row in rows],
-        [decoded.quantities[row] for row in rows],
-        decoded.offsets[result.learned],
-        decoded.time_ms[result.learned],
-        decoded.values[result.learned],
-        result.models,
-        result.horizons,
-        result.target_ms,
-        result.predicted,
-        result.mean,
-        result.lower,
-        result.upper,
+        sensor_ids=[decoded.sensor_ids[row] for row in rows],
+        quantities=[decoded.quantities[row] for row in rows],
+        offsets=decoded.offsets[result.learned],
+        issued_ms=decoded.time_ms[result.learned],
+        observed=decoded.values[result.learned],
+        models=result.models,
+        horizons=result.horizons,
+        target_ms=result.target_ms,
+        predicted=result.predicted,
+        mean=result.mean,
+        lower=result.lower,
+        upper=result.upper,
     )
 
 
@@ -128,7 +128,8 @@ def _failures(decoded: DecodedBatch, result: StepResult) -> list[Failure]:
     by_message = {failure.position: failure for failure in decoded.failures}
     for refusal in result.refusals:
         position = decoded.positions[refusal.position]
-        by_message.setdefault(position, Failure(position, Reason.SERIES_LIMIT, refusal.error))
+        reason = Reason(refusal.reason)
+        by_message.setdefault(position, Failure(position, reason, refusal.error))
     return [by_message[position] for position in sorted(by_message)]
 
 

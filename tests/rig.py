@@ -1,0 +1,98 @@
+"""One worker's loop on fakes: feed it a log, crash it, look at what came out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from fakes import FakeClock, FakeEmitter, FakeMeter, FakeStore
+
+from hedgerow.agents.forecast import ForecastAgent
+from hedgerow.agents.holdings import Holdings
+from hedgerow.agents.outputs import Outputs
+from hedgerow.agents.ports import Batch, Message, Partition
+from hedgerow.models import CityModel, Learner
+from hedgerow.topics import ReadingDecoder, TopicNames
+
+PARTITION = Partition("sensor-data", 0)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One message of a made-up log."""
+
+    offset: int
+    value: bytes | None
+    key: bytes | None = None
+    timestamp: int = 1_800_000_000_000
+
+
+def log(values: Iterable[bytes | None], key: bytes | None = b"k") -> list[Record]:
+    return [Record(offset, value, key) for offset, value in enumerate(values)]
+
+
+@dataclass
+class Rig:
+    """A worker on fakes; `restart` loses its memory and keeps the store."""
+
+    city: CityModel
+    store: FakeStore = field(default_factory=FakeStore)
+    emitter: FakeEmitter = field(default_factory=FakeEmitter)
+    meter: FakeMeter = field(default_factory=FakeMeter)
+    clock: FakeClock = field(default_factory=FakeClock)
+    failures: list[Exception] = field(default_factory=list)
+    realigned: list[tuple[Partition, int]] = field(default_factory=list)
+    max_series: int = 1_000
+    interval_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self.holdings = Holdings(
+            store=self.store,
+            emitter=self.emitter,
+            meter=self.meter,
+            clock=self.clock,
+            city=self.city,
+            max_series=self.max_series,
+            interval_seconds=self.interval_seconds,
+            load_seconds=0.2,
+            on_failure=self.failures.append,
+        )
+        self.agent = ForecastAgent(
+            decoder=ReadingDecoder(),
+            holdings=self.holdings,
+            outputs=Outputs(TopicNames(), self.meter),
+            emitter=self.emitter,
+            meter=self.meter,
+            realign=lambda partition, offset: self.realigned.append((partition, offset)),
+            on_failure=self.failures.append,
+        )
+
+    async def assign(self, partition: Partition = PARTITION) -> int:
+        async def earliest(_: Partition) -> int:
+            return 0
+
+        return (await self.holdings.assign([partition], earliest))[partition]
+
+    async def feed(self, *batches: Batch) -> None:
+        async def stream() -> AsyncIterator[Batch]:
+            for batch in batches:
+                yield batch
+
+        await self.agent.run(stream())
+
+    async def save(self) -> None:
+        await self.holdings.checkpoint_all(5.0)
+
+    @property
+    def learner(self) -> Learner:
+        holding = self.holdings.get(PARTITION)
+        assert holding is not None
+        return holding.learner
+
+
+def batch(messages: Sequence[Message], start: int | None = None) -> Batch:
+    first = messages[0].offset if start is None else start
+    return Batch(PARTITION, first, messages[-1].offset + 1, messages)
