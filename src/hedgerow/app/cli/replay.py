@@ -1,0 +1,140 @@
+"""``hedgerow replay``."""
+# ruff: noqa: PLC0415 - Kafka's client is imported when the command runs
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from hedgerow.app.cli.output import ConfigOption, errors, printable, read_settings, results
+
+if TYPE_CHECKING:
+    from hedgerow.app.replay import Report
+
+_EPILOG = """Examples:
+
+hedgerow replay readings.csv.gz
+
+hedgerow replay counts.parquet --sensor-column site --time-column hour --value-column people
+
+hedgerow replay road.csv --sensor road-7 --values-columns count,speed --timezone Europe/Vienna
+
+hedgerow replay readings.ndjson --speed 60
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=_EPILOG)(replay)
+
+
+def _speed(text: str) -> float:
+    if text == "max":
+        return 0.0
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = -1.0
+    if not 0 <= speed < float("inf"):
+        raise typer.BadParameter("max, or a number: 60 is sixty times real time")
+    return speed
+
+
+def replay(
+    file: Annotated[
+        Path, typer.Argument(help=".csv, .ndjson, .jsonl (also with .gz) or .parquet.")
+    ],
+    *,
+    config: ConfigOption = None,
+    topic: Annotated[
+        str | None, typer.Option(help="Where to; the readings' topic otherwise.")
+    ] = None,
+    sensor_column: Annotated[str, typer.Option(help="Column of the sensor id.")] = "sensor_id",
+    sensor: Annotated[
+        str | None, typer.Option(help="The one sensor all rows are of, instead of a column.")
+    ] = None,
+    time_column: Annotated[
+        str, typer.Option(help="Column of the time: ISO 8601 or seconds or ms since 1970.")
+    ] = "timestamp",
+    value_column: Annotated[str, typer.Option(help="Column of the value.")] = "value",
+    values_columns: Annotated[
+        str | None,
+        typer.Option(help="Columns of several quantities, by comma, instead of one value."),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="What times without an offset are in; the city's otherwise."),
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option(
+            parser=_speed, metavar="max|FACTOR", help="60: sixty times real time; 0 is max."
+        ),
+    ] = "max",  # type: ignore[assignment]  # the parser makes a float of it
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
+) -> None:
+    """Send a file of readings to the readings' topic, keyed by sensor.
+
+    Rows that hold no reading are counted and shown; they do not end the replay.
+    """
+    settings = read_settings(config)
+    from time import monotonic
+
+    from hedgerow.app import replay as replaying
+    from hedgerow.app.cli.progress import ReplayProgress
+    from hedgerow.app.errors import TopicMissing
+    from hedgerow.app.readings_file import Columns, ReadingsFile
+    from hedgerow.app.topic_admin import admin_client, existing_topics
+
+    readings = ReadingsFile(
+        file,
+        Columns(
+            sensor=sensor_column,
+            sensor_name=sensor,
+            time=time_column,
+            value=value_column,
+            quantities=tuple(name.strip() for name in (values_columns or "").split(",") if name),
+            timezone=_zone(timezone or settings.timezone),
+        ),
+    )
+    name = topic or settings.topics.readings
+    if name not in existing_topics(admin_client(settings.kafka), settings.kafka):
+        raise TopicMissing(f"there is no topic {name}; run `hedgerow topics create`")
+    began = monotonic()
+    with (
+        replaying.KafkaSender(settings.kafka, name) as sender,
+        ReplayProgress(errors, f"replaying {file.name}") as bar,
+    ):
+        report = replaying.replay(
+            readings.rows(),
+            sender,
+            speed=speed,
+            limit=limit,
+            progress=lambda so_far: bar.show(readings.fraction, so_far.readings),
+        )
+    _summary(report, name, monotonic() - began)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise typer.BadParameter(
+            f"{name!r} is not a time zone; an IANA name such as Europe/Vienna is",
+            param_hint="--timezone",
+        ) from None
+
+
+def _summary(report: Report, topic: str, seconds: float) -> None:
+    rate = report.readings / max(seconds, 1e-9)
+    results.print(
+        f"{report.readings:,} readings in {report.messages:,} messages sent to {topic} "
+        f"in {seconds:.1f} s ({rate:,.0f} readings/s)"
+    )
+    if report.bad_rows:
+        errors.print(f"{report.bad_rows:,} rows held no reading, for example:", style="yellow")
+        for row in report.first_bad:
+            errors.print(f"  line {row.line}: {printable(row.error)}")

@@ -1,0 +1,205 @@
+"""Looks at everything a worker leans on and says what to do about what is wrong.
+
+Nothing is changed: the one key written to Redis, to see whether writing works, removes itself.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from importlib import metadata
+from zoneinfo import ZoneInfo
+
+from confluent_kafka.admin import AdminClient
+from redis import Redis
+from redis.exceptions import RedisError
+
+from hedgerow.app.city import city_model
+from hedgerow.app.errors import BrokerUnavailable, SettingsError
+from hedgerow.app.settings import Settings
+from hedgerow.app.topic_admin import admin_client, existing_topics, topic_catalogue
+from hedgerow.app.topic_check import find_topic
+from hedgerow.topics import TopicSpec
+
+OLDEST_REDIS = (6, 2)
+SKEW_WARN_SECONDS = 2.0
+SKEW_FAIL_SECONDS = 60.0
+LIBRARIES = ("faust-streaming", "aiokafka", "confluent-kafka", "redis", "river", "numba", "numpy")
+
+
+class Status(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    name : str
+        What was looked at.
+    status : Status
+        How it came out.
+    found : str
+        What is there.
+    advice : str
+        What to do; empty when nothing needs doing.
+    """
+
+    name: str
+    status: Status
+    found: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Check one thing after the other, the most basic first."""
+    yield _libraries()
+    yield from _city(settings)
+    yield from _broker(settings)
+    yield from _redis(settings)
+
+
+def _libraries() -> Check:
+    versions = [f"Python {platform.python_version()}"]
+    missing = []
+    for name in ("hedgerow", *LIBRARIES):
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    found = ", ".join(versions)
+    if missing:
+        advice = f"not installed: {', '.join(missing)}; run pip install hedgerow again"
+        return Check("versions", Status.FAIL, found, advice)
+    return Check("versions", Status.OK, found)
+
+
+def _city(settings: Settings) -> Iterator[Check]:
+    try:
+        names = [profile.name for profile in city_model(settings).profiles]
+    except SettingsError as error:
+        yield Check("profiles", Status.FAIL, str(error), "correct it in city.toml")
+    else:
+        yield Check("profiles", Status.OK, ", ".join(names))
+    zone = settings.timezone
+    now = datetime.now(ZoneInfo(zone))
+    found = f"{zone}, where it is {now:%H:%M}"
+    if zone == "UTC":
+        advice = "if the city is elsewhere, set timezone: daily patterns follow its clock"
+        yield Check("time zone", Status.OK, found, advice)
+    else:
+        yield Check("time zone", Status.OK, found)
+
+
+def _broker(settings: Settings) -> Iterator[Check]:
+    admin = admin_client(settings.kafka)
+    began = time.perf_counter()
+    try:
+        existing = existing_topics(admin, settings.kafka)
+    except BrokerUnavailable as error:
+        yield Check("broker", Status.FAIL, str(error), "start it, or correct the address")
+        return
+    took = (time.perf_counter() - began) * 1000
+    address = settings.kafka.bootstrap_servers
+    yield Check("broker", Status.OK, f"{address} answered in {took:.0f} ms")
+    for spec in topic_catalogue(settings):
+        yield _topic(settings, admin, spec, existing)
+
+
+def _topic(
+    settings: Settings, admin: AdminClient, spec: TopicSpec, existing: dict[str, int]
+) -> Check:
+    name = f"topic {spec.name}"
+    found = find_topic(admin, spec, existing)
+    if not found.partitions:
+        status = Status.WARN if settings.topics.create else Status.FAIL
+        return Check(name, status, "does not exist", "run `hedgerow topics create`")
+    if found.differences:
+        how = f"alter it with Kafka's own tools (--alter --topic {spec.name})"
+        return Check(name, Status.WARN, str(found), "; ".join((*found.differences, how)))
+    return Check(name, Status.OK, str(found))
+
+
+def _redis(settings: Settings) -> Iterator[Check]:
+    with Redis.from_url(
+        settings.redis.url.get_secret_value(),
+        socket_timeout=settings.redis.timeout_seconds,
+        socket_connect_timeout=settings.redis.timeout_seconds,
+        decode_responses=True,
+    ) as client:
+        try:
+            info: dict[str, str | int] = client.info()
+        except RedisError as error:
+            advice = "start it, or set redis.url (HEDGEROW_REDIS__URL)"
+            yield Check("redis", Status.FAIL, f"does not answer: {error}", advice)
+            return
+        yield _redis_version(info)
+        yield _redis_writable(client, settings.redis.prefix)
+        yield _redis_persistence(client, info)
+        yield _redis_memory(info)
+        yield _clock(client)
+
+
+def _redis_version(info: dict[str, str | int]) -> Check:
+    version = str(info.get("redis_version", "0"))
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
+        advice = f"upgrade to {'.'.join(map(str, OLDEST_REDIS))} or later"
+        return Check("redis", Status.FAIL, f"version {version}", advice)
+    return Check("redis", Status.OK, f"version {version}, role {info.get('role', 'unknown')}")
+
+
+def _redis_writable(client: Redis, prefix: str) -> Check:
+    try:
+        client.eval("return redis.call('SET', KEYS[1], '1', 'PX', '1000')", 1, f"{prefix}:doctor")
+    except RedisError as error:
+        advice = "the worker needs to write and to run scripts: a primary, and a user with @all"
+        return Check("redis writes", Status.FAIL, str(error), advice)
+    return Check("redis writes", Status.OK, "a key was written by a script")
+
+
+def _redis_persistence(client: Redis, info: dict[str, str | int]) -> Check:
+    name = "redis persistence"
+    if info.get("aof_enabled"):
+        if info.get("aof_last_write_status") != "ok":
+            return Check(name, Status.FAIL, "append-only file: the last write failed", "free disk")
+        return Check(name, Status.OK, "append-only file")
+    try:
+        schedule = client.config_get("save").get("save", "")
+    except RedisError:
+        schedule = ""  # a hosted Redis does not tell
+    advice = "set appendonly yes: after a crash of Redis, workers learn again from what is left"
+    found = f"snapshots only ({schedule})" if schedule else "none that can be seen"
+    return Check(name, Status.WARN, found, advice)
+
+
+def _redis_memory(info: dict[str, str | int]) -> Check:
+    limit, policy = int(info.get("maxmemory", 0)), str(info.get("maxmemory_policy", "unknown"))
+    used = int(info.get("used_memory", 0))
+    found = f"{used / 2**20:.0f} MB used of {f'{limit / 2**20:.0f} MB' if limit else 'no limit'}"
+    if policy not in {"noeviction", "unknown"} and not policy.startswith("volatile"):
+        advice = "set maxmemory-policy noeviction: evicting a chunk destroys a snapshot"
+        return Check("redis memory", Status.FAIL, f"{found}, policy {policy}", advice)
+    return Check("redis memory", Status.OK, f"{found}, policy {policy}")
+
+
+def _clock(client: Redis) -> Check:
+    before = time.time()
+    seconds, micros = client.time()
+    after = time.time()
+    skew = (seconds + micros / 1e6) - (before + after) / 2
+    found = f"Redis is {abs(skew):.2f} s {'ahead of' if skew > 0 else 'behind'} this machine"
+    if abs(skew) > SKEW_FAIL_SECONDS:
+        return Check("clock", Status.FAIL, found, "set both clocks by NTP")
+    if abs(skew) > SKEW_WARN_SECONDS:
+        return Check("clock", Status.WARN, found, "set both clocks by NTP")
+    return Check("clock", Status.OK, found)

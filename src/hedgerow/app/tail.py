@@ -1,0 +1,143 @@
+"""Reads what the worker publishes: predictions and alerts, each record once.
+
+Before: the worker's producer. After: a person at a terminal, or the demo's scoreboard. A
+worker that was killed repeats records under the same ids; they are dropped here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+
+from hedgerow.app.errors import BrokerUnavailable, TopicMissing
+from hedgerow.app.settings import KafkaSettings
+
+ANSWER_SECONDS = 10.0
+_POLL_SECONDS = 0.2
+_AT_ONCE = 500
+
+
+class Tail:
+    """The values of one topic, all partitions, in a ``with`` block.
+
+    It joins no group and commits nothing: looking never moves a worker.
+
+    Parameters
+    ----------
+    kafka : KafkaSettings
+        The brokers.
+    topic : str
+        What to read.
+    from_beginning : bool
+        Start with the oldest record that is kept, not with the next one.
+    follow : bool
+        Go on with what comes later; else end at what is there now.
+
+    Raises
+    ------
+    BrokerUnavailable
+        If no broker answers.
+    TopicMissing
+        If there is no such topic.
+    """
+
+    def __init__(
+        self, kafka: KafkaSettings, topic: str, *, from_beginning: bool, follow: bool
+    ) -> None:
+        self._topic = topic
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": kafka.bootstrap_servers,
+                "client.id": "hedgerow-tail",
+                "group.id": "hedgerow-tail",  # the client wants one; it is never joined
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                # The end is where a fetch finds it: asked for its latest offset, the embedded
+                # broker gives the first of its last batch, plus one.
+                "enable.partition.eof": not follow,
+                "log_level": 2,
+            }
+        )
+        try:
+            partitions = self._partitions(kafka)
+            start = OFFSET_BEGINNING if from_beginning else OFFSET_END
+            self._consumer.assign([TopicPartition(topic, n, start) for n in partitions])
+        except BaseException:
+            self._consumer.close()
+            raise
+        self._follow = follow
+        self._left = partitions
+
+    def values(self) -> Iterator[bytes]:
+        """Wait for records and give their values; ends only when not following."""
+        while self._follow or self._left:
+            for message in self._consumer.consume(_AT_ONCE, _POLL_SECONDS):
+                error = message.error()
+                if error is None:
+                    value = message.value()
+                    if value is not None:
+                        yield value
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    self._left.discard(message.partition())
+                elif error.fatal():
+                    raise BrokerUnavailable(f"{self._topic}: {error.str()}")
+
+    def _partitions(self, kafka: KafkaSettings) -> set[int]:
+        try:
+            metadata = self._consumer.list_topics(self._topic, timeout=ANSWER_SECONDS)
+        except KafkaException as error:
+            raise BrokerUnavailable(
+                f"no Kafka broker answers at {kafka.bootstrap_servers} ({error.args[0].str()}); "
+                "set kafka.bootstrap_servers (HEDGEROW_KAFKA__BOOTSTRAP_SERVERS)"
+            ) from None
+        topic = metadata.topics[self._topic]
+        if topic.error is not None or not topic.partitions:
+            raise TopicMissing(f"there is no topic {self._topic}; run `hedgerow topics create`")
+        return set(topic.partitions)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._consumer.close()
+
+
+class Repeats:
+    """Knows the ids it has seen, in memory that grows with the series, not with the records.
+
+    An id is ``topic:partition:offset:rest``. The records of one series are published in the
+    order of their offsets, so a repeat is whatever does not lie beyond the last one.
+
+    Examples
+    --------
+    >>> repeats = Repeats()
+    >>> [repeats.seen(f"sensor-data:0:{offset}:a") for offset in (1, 2, 1, 2, 3)]
+    [False, False, True, True, False]
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str, str], int] = {}
+
+    def seen(self, record_id: str) -> bool:
+        """Tell whether a record of this id came before, and remember it."""
+        topic, partition, offset, rest = record_id.split(":", 3)
+        series = (topic, partition, rest)
+        if int(offset) <= self._last.get(series, -1):
+            return True
+        self._last[series] = int(offset)
+        return False
