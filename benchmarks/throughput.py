@@ -6,7 +6,7 @@ The same readings go through two workers, one after the other, on the same broke
 - ``stock``: the same decoder, the same learner and the same producer behind an agent of
   Faust as it comes, one event for each message, state in memory only.
 
-Counted from the first tenth of the predictions to the last one, as the broker sees them;
+Counted from the first tenth of the predictions to the last one, as a consumer counts them;
 CPU is the worker process's own (user + system) over the same stretch. Example::
 
     python benchmarks/throughput.py --readings 400000
@@ -98,7 +98,7 @@ def _run(worker: str, readings: int, series: int, bootstrap: str, redis: str) ->
     ensure_topics(Settings())
     _fill(bootstrap, f"readings-{name}", readings, series)
     command = (
-        [sys.executable, "-m", "hedgerow.app.cli", "worker"]
+        [sys.executable, "-m", "hedgerow", "worker"]
         if worker == "hedgerow"
         else [sys.executable, str(HERE / "stock_faust.py")]
     )
@@ -146,8 +146,9 @@ def _watch(
 ) -> Result:
     """Follow the number of predictions and the process's CPU time from a tenth to the end."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": uuid.uuid4().hex})
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
     began: tuple[int, float, float] | None = None
-    last_change, last_count = time.monotonic(), 0
+    last_change, count = time.monotonic(), 0
     try:
         with Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -155,7 +156,8 @@ def _watch(
         ) as bar:  # fmt: skip
             task = bar.add_task(worker, total=readings)
             while True:
-                count, now = _length(consumer, topic), time.monotonic()
+                arrived, now = len(consumer.consume(20_000, timeout=0.05)), time.monotonic()
+                count += arrived
                 bar.update(task, completed=count)
                 if began is None and count >= readings / 10:
                     began = count, now, _cpu_seconds(process.pid)
@@ -168,20 +170,12 @@ def _watch(
                         done / (now - then),
                         (_cpu_seconds(process.pid) - cpu) / done * 1e6,
                     )
-                if count != last_count:
-                    last_change, last_count = now, count
+                if arrived:
+                    last_change = now
                 if process.poll() is not None or now - last_change > STALL_SECONDS:
                     raise RuntimeError(f"{worker} stopped at {count} of {readings} predictions")
-                time.sleep(0.02)
     finally:
         consumer.close()
-
-
-def _length(consumer: Consumer, topic: str) -> int:
-    return sum(
-        consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]
-        for number in range(PARTITIONS)
-    )
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -6,7 +6,7 @@ Nothing is connected here; `hedgerow.app.worker` starts and stops what this modu
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import faust
@@ -17,7 +17,7 @@ from yarl import URL
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holding, Holdings
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Batch, Partition
+from hedgerow.agents.ports import Partition
 from hedgerow.app.city import city_model
 from hedgerow.app.http import HttpServer
 from hedgerow.app.metrics import StateCollector, WorkerMetrics
@@ -111,14 +111,15 @@ def build(settings: Settings) -> Parts:
         polled=metrics.polled,
     )
 
-    @app.on_partitions_assigned.connect
     async def assigned(_: object, partitions: set[object], **__: object) -> None:
         if not partitions:  # Faust seeks nothing then, and so would never tell the holdings
             await assign([])
 
-    @app.on_partitions_revoked.connect
     async def revoked(_: object, partitions: set[object], **__: object) -> None:
         await holdings.checkpoint_all(settings.kafka.session_timeout_seconds / 2)
+
+    app.on_partitions_assigned.connect(assigned)
+    app.on_partitions_revoked.connect(revoked)
 
     def realign(partition: Partition, next_offset: int) -> None:
         consumer: BatchConsumer = app.consumer  # made when first asked for, inside the loop
@@ -146,9 +147,7 @@ def build(settings: Settings) -> Parts:
         settings.topics.readings, key_serializer="raw", value_serializer="raw", internal=False
     )
 
-    @app.agent(readings, name="forecast", concurrency=1)
-    async def forecast(batches: AsyncIterable[Batch]) -> None:
-        await agent.run(batches)
+    app.agent(readings, name="forecast", concurrency=1)(agent.run)
 
     def lag_of(holding: Holding) -> int | None:
         consumer: BatchConsumer = app.consumer

@@ -145,10 +145,11 @@ class RedisStateStore:
 
     async def _read(self, partition: Partition) -> tuple[Stored | None, Manifest | None]:
         with _unavailable():
-            generation, body = await self._redis.hmget(
+            fields = await self._redis.hmget(
                 self._key(partition, "state"), ["generation", "manifest"]
             )
-        if body is None:
+        generation, body = (_bytes(field) for field in fields)
+        if generation is None or body is None:
             return None, None
         try:
             manifest = msgspec.json.decode(body, type=Manifest)
@@ -166,9 +167,10 @@ class RedisStateStore:
             with _unavailable():
                 values = await self._redis.mget([manifest.chunks[name] for name in part])
             for name, value in zip(part, values, strict=True):
-                if value is None:
+                data = _bytes(value)
+                if data is None:
                     raise StoreCorrupt(f"chunk {name} of {partition} is missing from Redis")
-                chunks[name] = value
+                chunks[name] = data
         return Stored(int(generation), manifest.next_offset, manifest.log_id, chunks), manifest
 
     async def _write(self, partition: Partition, chunks: Sequence[tuple[str, bytes]]) -> None:
@@ -184,7 +186,7 @@ class RedisStateStore:
         with _unavailable():
             known = await self._redis.smembers(self._key(partition, "chunks"))
         live = set(manifest.chunks.values()) if manifest is not None else set()
-        await self._forget(partition, sorted({key.decode() for key in known} - live))
+        await self._forget(partition, sorted({(_bytes(key) or b"").decode() for key in known} - live))
 
     async def _forget(self, partition: Partition, keys: Sequence[str]) -> None:
         if not keys:
@@ -194,6 +196,11 @@ class RedisStateStore:
             pipe.unlink(*keys)
             pipe.srem(self._key(partition, "chunks"), *keys)
             await pipe.execute()
+
+
+def _bytes(value: bytes | str | None) -> bytes | None:
+    """Return what Redis sent as the bytes it is: the client does not decode here."""
+    return value.encode() if isinstance(value, str) else value
 
 
 @contextmanager
