@@ -56,23 +56,23 @@ odd_readings = st.fixed_dictionaries(
 )
 
 
+def as_json(tree):
+    try:
+        return json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(tree).encode()
+
+
 @st.composite
 def spoiled(draw):
     """A message that was JSON until some bytes were cut, doubled or overwritten."""
-    value = bytearray(json.dumps(draw(sane_readings), ensure_ascii=draw(st.booleans())).encode())
+    value = bytearray(as_json(draw(sane_readings)))
     chance = draw(st.randoms(use_true_random=False))
     for _ in range(draw(st.integers(0, 4))):
         place = chance.randrange(len(value) + 1)
         fresh = chance.choice([b"", b'"', b"\\", b"{", b"]", b",", b"\xff", b"e9", b"-", b"\x00"])
         value[place : place + chance.randrange(3)] = fresh
     return bytes(value)
-
-
-def as_json(tree):
-    try:
-        return json.dumps(tree, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return json.dumps(tree).encode()
 
 
 values = st.one_of(
