@@ -20,9 +20,10 @@ from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import Partition
 from hedgerow.app.city import city_model
 from hedgerow.app.http import HttpServer
-from hedgerow.app.metrics import StateCollector, WorkerMetrics
+from hedgerow.app.metrics import WorkerMetrics
 from hedgerow.app.producer import KafkaEmitter
 from hedgerow.app.settings import Settings, Start
+from hedgerow.app.state_metrics import StateCollector
 from hedgerow.app.store import RedisStateStore
 from hedgerow.app.topic_admin import topic_names
 from hedgerow.app.transport import BatchConsumer, BatchTransport

@@ -1,26 +1,21 @@
-"""Every metric of a worker, in one place.
+"""The counters of a worker's loop, in one place.
 
-Counters follow the loop as it goes; what belongs to the learning state (series, errors,
-weights, the accounting that survives a crash) is read from the held partitions when
-Prometheus asks. No label ever carries a sensor id.
+They follow the loop as it goes; what belongs to the learning state is read by
+``state_metrics`` when Prometheus asks. No label ever carries a sensor id.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from hedgerow.agents.holdings import Holding, Holdings
 from hedgerow.agents.ports import Stage
 
 BATCH_BUCKETS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-STATE_MAX_AGE_SECONDS = 10.0
 
 
 class WorkerMetrics:
@@ -128,88 +123,3 @@ class WorkerMetrics:
     def store_reachable(self, reachable: bool) -> None:
         """Note whether Redis answered."""
         self._store_up.set(1 if reachable else 0)
-
-
-class StateCollector(Collector):
-    """Reads the held partitions' state when asked, at most every few seconds.
-
-    Parameters
-    ----------
-    lag_of : Callable[[Holding], int | None]
-        Messages of the partition's log not learned yet.
-    broker_up : Callable[[], bool]
-        Whether the producer sees a broker.
-    """
-
-    def __init__(
-        self,
-        holdings: Holdings,
-        *,
-        lag_of: Callable[[Holding], int | None],
-        broker_up: Callable[[], bool],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._holdings = holdings
-        self._lag_of = lag_of
-        self._broker_up = broker_up
-        self._clock = clock
-        self._read_at = float("-inf")
-        self._state: list[Metric] = []
-
-    def describe(self) -> list[Metric]:
-        """Promise nothing, so that registering does not read the state."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the gauges of this moment."""
-        held = self._holdings.all()
-        lag = GaugeMetricFamily(
-            "hedgerow_consumer_lag", "Messages not learned yet.", labels=["partition"]
-        )
-        offset = GaugeMetricFamily(
-            "hedgerow_next_offset", "First offset not learned yet.", labels=["partition"]
-        )
-        saved = GaugeMetricFamily(
-            "hedgerow_saved_offset", "Next offset of the last checkpoint.", labels=["partition"]
-        )
-        for holding in held:
-            labels = [str(holding.claim.partition.number)]
-            behind = self._lag_of(holding)
-            if behind is not None:
-                lag.add_metric(labels, behind)
-            offset.add_metric(labels, holding.next_offset)
-            saved.add_metric(labels, max(0, holding.saved_offset))
-        yield from (lag, offset, saved)
-        yield _gauge("hedgerow_partitions", "Partitions held.", len(held))
-        yield _gauge("hedgerow_broker_up", "1 when a broker is reachable.", self._broker_up())
-        if self._clock() - self._read_at >= STATE_MAX_AGE_SECONDS:
-            self._read_at = self._clock()
-            self._state = list(_learning(held))
-        yield from self._state
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    family = GaugeMetricFamily(name, text)
-    family.add_metric([], float(value))
-    return family
-
-
-def _learning(held: list[Holding]) -> Iterator[Metric]:
-    """Yield what the learning state says of itself, summed over the held partitions."""
-    yield _gauge("hedgerow_series", "Series learned.", sum(h.learner.series_count for h in held))
-    counts = GaugeMetricFamily(
-        "hedgerow_accounted",
-        "Accounting kept with the state of the held partitions: survives a crash.",
-        labels=["unit", "outcome"],
-    )
-    for unit, outcome, field in (
-        ("messages", "decoded", "messages_decoded"),
-        ("messages", "dead-lettered", "messages_dead_lettered"),
-        ("readings", "learned", "learned"),
-        ("readings", "late", "late"),
-        ("readings", "duplicate", "duplicate"),
-        ("readings", "rejected", "rejected"),
-    ):
-        total = sum(getattr(h.learner.counts, field) for h in held)
-        counts.add_metric([unit, outcome], total)
-    yield counts

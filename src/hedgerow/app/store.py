@@ -186,7 +186,8 @@ class RedisStateStore:
         with _unavailable():
             known = await self._redis.smembers(self._key(partition, "chunks"))
         live = set(manifest.chunks.values()) if manifest is not None else set()
-        await self._forget(partition, sorted({(_bytes(key) or b"").decode() for key in known} - live))
+        written = {(_bytes(key) or b"").decode() for key in known}
+        await self._forget(partition, sorted(written - live))
 
     async def _forget(self, partition: Partition, keys: Sequence[str]) -> None:
         if not keys:

@@ -80,6 +80,7 @@ def _stop_signal() -> asyncio.Event:
 async def _redis_answers(parts: Parts) -> None:
     try:
         await parts.redis.ping()
+        parts.metrics.store_reachable(True)
     except Exception as error:  # the client's errors have no common root
         raise StateUnavailable(
             f"Redis does not answer: {error}; set redis.url (HEDGEROW_REDIS__URL)"
