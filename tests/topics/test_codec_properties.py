@@ -95,7 +95,7 @@ def records(record):
     return st.builds(record, values, keys, kafka_times, st.integers(0, 2**62))
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_each_message_gives_readings_or_a_failure(records, data):
     log = data.draw(st.lists(records, max_size=6))
@@ -116,7 +116,7 @@ def test_each_message_gives_readings_or_a_failure(records, data):
     assert all(failure.error and len(failure.error) < 300 for failure in batch.failures)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_every_reading_can_be_stored_and_written(records, data):
     log = data.draw(st.lists(records, max_size=6))
@@ -133,7 +133,7 @@ def test_every_reading_can_be_stored_and_written(records, data):
     assert batch.offsets.tolist() == [log[position].offset for position in batch.positions]
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(st.data())
 def test_the_quick_way_agrees_with_the_exact_one(records, data):
     message = data.draw(records)
@@ -159,6 +159,7 @@ def test_the_quick_way_agrees_with_the_exact_one(records, data):
     assert batch.failures == expected
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_message_means_the_same_in_any_batch(records, data):
     log = data.draw(st.lists(records, min_size=1, max_size=8))
@@ -196,7 +197,7 @@ def test_nesting_is_judged_alike_from_any_depth_of_the_stack(decode_one, levels)
     assert deep.failures == shallow.failures
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 30))
 def test_numbers_are_read_as_python_reads_them(decode_one, number, digits):
     for written in {repr(number), f"{number:.{digits}e}", f"{number:.{digits}f}"}:
@@ -209,6 +210,7 @@ def test_numbers_are_read_as_python_reads_them(decode_one, number, digits):
         ]
 
 
+@settings(deadline=None)
 @given(st.floats(1e-300, 1e300))
 def test_numbers_half_way_between_two_floats(decode_one, low):
     """The hardest to round: every digit counts, however many there are."""

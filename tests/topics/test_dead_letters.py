@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedgerow.topics import Failure, Reason, catalogue, dead_letter
@@ -69,6 +69,7 @@ def test_what_does_not_fit_is_truncated_and_says_so(record):
     assert dict(letter.headers)["dlq.truncated"] == b"5000"
 
 
+@settings(deadline=None)
 @given(
     st.one_of(st.none(), st.binary(max_size=600)),
     st.one_of(st.none(), st.binary(max_size=600)),

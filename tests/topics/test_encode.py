@@ -72,7 +72,7 @@ rows = st.tuples(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(rows, max_size=5))
 def test_a_batch_equals_its_records_one_by_one(log):
     encoded = encode_predictions("sensor-data", 3, **columns(log, 3))
@@ -159,6 +159,7 @@ def test_columns_of_different_length_are_refused():
         encode_predictions("sensor-data", 0, **arguments)
 
 
+@settings(deadline=None)
 @given(ids, ids, st.one_of(st.none(), finite), st.text(st.characters(exclude_categories=["Cs"])))
 def test_alerts_come_back_as_they_went(sensor, quantity, number, message):
     alert = make_alert(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedgerow.topics import TimestampError, epoch_time, format_time, parse_time
@@ -15,11 +15,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 any_ms = st.integers(0, MAX_TIME_MS)
 
 
+@settings(deadline=None)
 @given(any_ms)
 def test_what_is_written_is_read_back(time_ms):
     assert parse_time(format_time(time_ms)) == time_ms
 
 
+@settings(deadline=None)
 @given(any_ms)
 def test_written_as_any_reader_of_iso_expects(time_ms):
     text = format_time(time_ms)
@@ -29,11 +31,13 @@ def test_written_as_any_reader_of_iso_expects(time_ms):
     assert len(text) == (24 if time_ms % 1000 else 20)
 
 
+@settings(deadline=None)
 @given(st.datetimes(timezones=st.timezones()))
 def test_zones(moment):
     assert parse_time(moment.isoformat()) == (moment - EPOCH) // timedelta(milliseconds=1)
 
 
+@settings(deadline=None)
 @given(any_ms)
 def test_epoch_milliseconds(time_ms):
     if time_ms >= 1e11:
@@ -42,6 +46,7 @@ def test_epoch_milliseconds(time_ms):
         assert epoch_time(time_ms / 1000) == time_ms
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_text_is_a_time_or_a_timestamp_error(text):
     try:
