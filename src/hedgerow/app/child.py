@@ -36,7 +36,7 @@ class Child:
     log : Path
         Where its output goes; appended to, so that a restart keeps the first life's lines.
     environment : mapping, optional
-        Variables to set over this process's own.
+        Variables to set over this process's own; ``None`` takes one away.
     """
 
     def __init__(
@@ -44,8 +44,9 @@ class Child:
         name: str,
         command: Sequence[str],
         log: Path,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str | None] | None = None,
     ) -> None:
+        variables: dict[str, str | None] = {**os.environ, **(environment or {})}
         self.name = name
         self.log = log
         with log.open("ab") as output:
@@ -54,7 +55,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={name: value for name, value in variables.items() if value is not None},
                 start_new_session=True,
             )
         try:

@@ -18,7 +18,7 @@ class _Rate(ProgressColumn):
         readings = int(task.fields["readings"])
         seconds = task.elapsed or 0.0
         rate = readings / seconds if seconds > 0.1 else 0.0
-        return Text(f"{readings:>9,} readings  {rate:>9,.0f}/s", style="cyan")
+        return Text(f"{readings:,} readings, {rate:,.0f}/s", style="cyan")
 
 
 class ReplayProgress:
@@ -35,7 +35,7 @@ class ReplayProgress:
     def __init__(self, console: Console, label: str) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f}%"),
             _Rate(),
             console=console,
