@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import kernel
+from hedgerow.models import episodes
 from hedgerow.models.layout import ANOMALY, BOUND, FORECAST_BREACH
 
 KIND_NAMES = {BOUND: "bound", FORECAST_BREACH: "forecast-breach", ANOMALY: "anomaly"}
@@ -67,28 +67,38 @@ def read_event(
     event: NDArray[np.float64], at_ms: int, observed: float, period_ms: int
 ) -> AlertEvent:
     """Turn a line of the kernel's event table into an alert."""
-    kind = int(event[kernel.EVENT_KIND])
-    is_open = event[kernel.EVENT_OPEN] == 1.0
-    opened_ms = int(event[kernel.EVENT_OPENED_MS])
-    expected = _known(event[kernel.EVENT_EXPECTED])
-    lower, upper = _known(event[kernel.EVENT_LOWER]), _known(event[kernel.EVENT_UPPER])
+    kind = int(event[episodes.EVENT_KIND])
+    is_open = event[episodes.EVENT_OPEN] == 1.0
+    opened_ms = int(event[episodes.EVENT_OPENED_MS])
+    expected = _known(event[episodes.EVENT_EXPECTED])
+    lower, upper = _known(event[episodes.EVENT_LOWER]), _known(event[episodes.EVENT_UPPER])
+    seen = f"observed {_number(observed)}"
+    detail = int(event[episodes.EVENT_DETAIL])
     if kind == BOUND:
-        message = _bound(is_open, observed, expected, lower, upper)
+        message = f"{seen}, {_crossed(observed, lower, upper)}{_had_been(expected)}"
+        if not is_open:
+            message = f"{seen}, within the declared bounds again"
     elif kind == FORECAST_BREACH:
-        lead_ms = int(event[kernel.EVENT_HORIZON]) * period_ms
-        message = _breach(is_open, observed, expected, lower, upper, lead_ms)
-    else:
-        message = _anomaly(
-            is_open, observed, expected, lower, upper, int(event[kernel.EVENT_COUNT])
+        message = (
+            f"{_number(expected)} is forecast in {_span(detail * period_ms)}, "
+            f"{_crossed(expected, lower, upper)}; {seen} now"
         )
+        if not is_open:
+            message = f"{seen}, and no forecast crosses a declared bound any more"
+    else:
+        side = "above" if expected is not None and observed > expected else "below"
+        interval = f"{_number(expected)} was forecast, {_number(lower)} to {_number(upper)}"
+        message = f"{seen}, far {side} what was expected: {interval}; outside {_times(detail)}"
+        if not is_open:
+            message = f"{seen}, as expected again: {interval}"
     if not is_open:
         message += f"; open since {_stamp(opened_ms)}"
     return AlertEvent(
-        position=int(event[kernel.EVENT_POSITION]),
+        position=int(event[episodes.EVENT_POSITION]),
         kind=KIND_NAMES[kind],
         severity=SEVERITIES[kind],
         state="open" if is_open else "resolved",
-        opening_offset=int(event[kernel.EVENT_OFFSET]),
+        opening_offset=int(event[episodes.EVENT_OFFSET]),
         opened_ms=opened_ms,
         at_ms=at_ms,
         observed=observed,
@@ -112,7 +122,7 @@ def _stamp(time_ms: int) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _lead(ms: int) -> str:
+def _span(ms: int) -> str:
     for unit, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")):
         if ms >= unit:
             return f"{ms / unit:.4g} {name}"
@@ -125,52 +135,9 @@ def _crossed(value: float | None, lower: float | None, upper: float | None) -> s
     return f"above the declared upper bound {_number(upper)}"
 
 
-def _between(lower: float | None, upper: float | None) -> str:
-    return f"{_number(lower)} to {_number(upper)}"
+def _had_been(expected: float | None) -> str:
+    return "" if expected is None else f"; {_number(expected)} was forecast"
 
 
-def _bound(
-    is_open: bool,
-    observed: float,
-    expected: float | None,
-    lower: float | None,
-    upper: float | None,
-) -> str:
-    if not is_open:
-        return f"observed {_number(observed)}, within its declared bounds again"
-    forecast = "" if expected is None else f"; {_number(expected)} had been forecast"
-    return f"observed {_number(observed)}, {_crossed(observed, lower, upper)}{forecast}"
-
-
-def _breach(
-    is_open: bool,
-    observed: float,
-    expected: float | None,
-    lower: float | None,
-    upper: float | None,
-    lead_ms: int,
-) -> str:
-    if not is_open:
-        return f"observed {_number(observed)}, and no forecast crosses a declared bound any more"
-    return (
-        f"forecast {_number(expected)} in {_lead(lead_ms)}, {_crossed(expected, lower, upper)}; "
-        f"observed now {_number(observed)}"
-    )
-
-
-def _anomaly(
-    is_open: bool,
-    observed: float,
-    expected: float | None,
-    lower: float | None,
-    upper: float | None,
-    run: int,
-) -> str:
-    forecast = f"forecast {_number(expected)}, interval {_between(lower, upper)}"
-    if not is_open:
-        return f"observed {_number(observed)}, as expected again ({forecast})"
-    side = "above" if expected is not None and observed > expected else "below"
-    return (
-        f"observed {_number(observed)}, far {side} what was expected ({forecast}), "
-        f"{run} readings in a row outside"
-    )
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times in a row"

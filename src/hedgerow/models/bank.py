@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import kernel
+from hedgerow.models.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
 from hedgerow.models.layout import PHASE, RowLayout, row_layout
 from hedgerow.models.profile import Profile
 from hedgerow.models.zone import ZoneTable
@@ -35,6 +36,8 @@ class Bank:
     ----------
     rows : ndarray of float64, shape (capacity, width)
         One row a series; only the first ``count`` are in use.
+    setup : Setup
+        What the kernel needs to know of all rows.
     dirty : set of int
         Chunks of 256 rows that changed since they were last captured.
     new : bool
@@ -49,9 +52,15 @@ class Bank:
         self.count = 0
         self.dirty: set[int] = set()
         self.new = True
-        self._zone = zone
-        self._rates = np.array(profile.learning_rates)
-        self._rules = _rules(profile)
+        self.setup = kernel.Setup(
+            sizes=self.layout.sizes,
+            horizons=self.layout.horizons,
+            blocks=self.layout.blocks,
+            rates=np.array(profile.learning_rates),
+            tail=(1.0 - profile.interval_level) / 2.0,
+            rules=_rules(profile),
+            zone=zone,
+        )
 
     def add(self, phase_ms: int) -> int:
         """Start a row for a series whose grid points lie at ``phase_ms`` and return it."""
@@ -75,14 +84,13 @@ class Bank:
         self,
         where: NDArray[np.int64],
         positions: NDArray[np.int64],
+        *,
         time_ms: NDArray[np.int64],
         values: NDArray[np.float64],
         offsets: NDArray[np.int64],
         out: kernel.Outputs,
-        used: int,
-        *,
         silent: bool = False,
-    ) -> int:
+    ) -> None:
         """Step readings ``positions`` of a batch, each on its row, in log order.
 
         Parameters
@@ -94,33 +102,23 @@ class Bank:
         time_ms, values, offsets : ndarray, shape (n,)
             The batch's columns.
         out : Outputs
-            Written at ``positions``.
-        used : int
-            Events written so far.
+            Written at ``positions``; events are appended.
         silent : bool
             Learn without publishing: no alerts, no outputs, and the forecasts made are not
             scored.
-
-        Returns
-        -------
-        int
-            Events written, these included.
         """
         self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
-        layout = self.layout
-        return kernel.step_rows(
-            self.rows, layout.sizes, layout.horizons, layout.blocks, self._rates, self._rules,
-            self._zone, where, positions, time_ms, values, offsets, silent, out, used,
-        )  # fmt: skip
+        kernel.step_rows(
+            self.rows, self.setup, where, positions, time_ms, values, offsets, silent, out
+        )
 
 
-def _rules(profile: Profile) -> kernel.Rules:
+def _rules(profile: Profile) -> Rules:
     lower, upper = profile.bound_lower, profile.bound_upper
     bounded = lower is not None or upper is not None
-    return kernel.Rules(
+    return Rules(
         bound_lower=math.nan if lower is None else float(lower),
         bound_upper=math.nan if upper is None else float(upper),
-        tail=(1.0 - profile.interval_level) / 2.0,
         bound=int(profile.alerts.bound and bounded),
         forecast_breach=int(profile.alerts.forecast_breach and bounded),
         anomaly=int(profile.alerts.anomaly),
@@ -138,5 +136,5 @@ def outputs(readings: int, horizons: int) -> kernel.Outputs:
         mean=np.full(shape, np.nan),
         lower=np.full(shape, np.nan),
         upper=np.full(shape, np.nan),
-        events=np.empty((3 * readings, kernel.EVENT_SIZE)),
+        events=Events(np.empty((MOST_EVENTS * readings, EVENT_SIZE)), np.zeros(1, np.int64)),
     )

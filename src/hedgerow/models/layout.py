@@ -23,13 +23,12 @@ NEVER = -1e15  # a slot that no reading has
 
 # Head of a row: offsets common to all layouts.
 SLOT, PHASE, SEEN, MEAN, VARIANCE, NEGATIVE = range(6)
-ALERTS = 6
-HEAD = ALERTS + 15
 
 # One alert rule's state, KINDS of them from ALERTS on; the anomaly's CUSUM follows.
+ALERTS = 6
 OPEN, OPENING_OFFSET, OPENED_MS, QUIET, ALERT_SIZE = range(5)
 BOUND, FORECAST_BREACH, ANOMALY, KINDS = range(4)
-CUSUM, BAD_RUN, SIDE = (ALERTS + KINDS * ALERT_SIZE + i for i in range(3))
+CUSUM, BAD_RUN, HEAD = range(ALERTS + KINDS * ALERT_SIZE, ALERTS + KINDS * ALERT_SIZE + 3)
 
 # Scores at the start of a horizon's block.
 N, ABSOLUTE_ERROR, SQUARED_ERROR = range(3)

@@ -18,6 +18,7 @@ from hedgerow.models import kernel
 from hedgerow.models.alerts import AlertEvent, read_event
 from hedgerow.models.bank import Bank, outputs
 from hedgerow.models.capture import capture_state, mark_all
+from hedgerow.models.episodes import EVENT_POSITION
 from hedgerow.models.nursery import Infant, Nursery
 from hedgerow.models.period import Grid, declared_grid, infer_grid
 from hedgerow.models.profile import CityModel, series_key
@@ -210,18 +211,19 @@ class Learner:
             if out.outcomes[p] != _FOR_THE_BANK:
                 bank_of[p] = NOWHERE
 
-        used = 0
         for number in np.unique(bank_of[usable]).tolist():
             if number >= 0:
                 positions = np.flatnonzero(usable & (bank_of == number))
-                used = self.banks[number].step(
-                    self.series.rows[ids[positions]], positions, time_ms, values, offsets,
-                    out, used,
-                )  # fmt: skip
+                rows = self.series.rows[ids[positions]]
+                self.banks[number].step(
+                    rows, positions, time_ms=time_ms, values=values, offsets=offsets, out=out
+                )
 
         self._count(out.outcomes)
         refusals.sort(key=lambda refusal: refusal.position)
-        return self._result(out, ids, bank_of, time_ms, values, used, refusals)
+        return self._result(
+            out, ids=ids, bank_of=bank_of, time_ms=time_ms, values=values, refusals=refusals
+        )
 
     def _settle(self, series: int, time_ms: int, value: float) -> int:
         """Bring a series without a row nearer to one; return the reading's outcome so far."""
@@ -257,11 +259,10 @@ class Learner:
         self.banks[self.series.banks[series]].step(
             np.full(n, self.series.rows[series]),
             np.arange(n),
-            np.array(infant.times_ms[:n], np.int64),
-            np.array(infant.values[:n], np.float64),
-            np.zeros(n, np.int64),
-            outputs(n, self._widest),
-            0,
+            time_ms=np.array(infant.times_ms[:n], np.int64),
+            values=np.array(infant.values[:n], np.float64),
+            offsets=np.zeros(n, np.int64),
+            out=outputs(n, self._widest),
             silent=True,
         )
 
@@ -283,18 +284,18 @@ class Learner:
     def _result(
         self,
         out: kernel.Outputs,
+        *,
         ids: NDArray[np.int64],
         bank_of: NDArray[np.int64],
         time_ms: NDArray[np.int64],
         values: NDArray[np.float64],
-        used: int,
         refusals: list[Refusal],
     ) -> StepResult:
         learned = np.flatnonzero(out.outcomes == kernel.LEARNED)
-        events = out.events[:used]
+        events = out.events.lines[: out.events.used[0]]
         alerts = []
-        for event in events[np.argsort(events[:, kernel.EVENT_POSITION], kind="stable")]:
-            p = int(event[kernel.EVENT_POSITION])
+        for event in events[np.argsort(events[:, EVENT_POSITION], kind="stable")]:
+            p = int(event[EVENT_POSITION])
             period_ms = self.banks[bank_of[p]].period_ms
             alerts.append(read_event(event, int(time_ms[p]), float(values[p]), period_ms))
         names = [p.name for p in self.city.profiles]

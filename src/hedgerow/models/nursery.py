@@ -6,12 +6,14 @@ Before: ``learner`` sends the first readings of a series with no declared period
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from hedgerow.models import kernel
 from hedgerow.models.period import READINGS_NEEDED
+from hedgerow.models.snapshot import Array
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class Nursery:
         self.dirty = True
         return self.infants.pop(series)
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, Array]:
         """Return everything as arrays, in the order of the series' numbers."""
         order = sorted(self.infants)
         infants = [self.infants[series] for series in order]
@@ -64,7 +66,7 @@ class Nursery:
             "values": np.array([v for i in infants for v in i.values], np.float64),
         }
 
-    def fill(self, arrays: dict[str, np.ndarray]) -> None:
+    def fill(self, arrays: Mapping[str, Array]) -> None:
         """Take back what `arrays` returned."""
         at = 0
         for series, count in zip(arrays["series"], arrays["counts"], strict=True):

@@ -44,7 +44,7 @@ def snap(period_ms: int) -> int:
     if near:
         return min(near, key=lambda nice: (abs(period_ms - nice), nice))
     period_ms = min(max(period_ms, NICE_PERIODS_MS[0]), _LONGEST_MS)
-    digits = 10 ** max(len(str(period_ms)) - 2, 0)
+    digits: int = 10 ** max(len(str(period_ms)) - 2, 0)
     return period_ms // digits * digits
 
 

@@ -20,7 +20,7 @@ from hedgerow.models.errors import SnapshotError
 from hedgerow.models.layout import Field
 from hedgerow.models.profile import Profile, series_key
 from hedgerow.models.series import CHUNK_SERIES, NOWHERE
-from hedgerow.models.snapshot import RawChunk, decode_chunk
+from hedgerow.models.snapshot import Array, RawChunk, decode_chunk
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner
@@ -127,8 +127,8 @@ def _unpack(blob: NDArray[np.uint8], sizes: NDArray[np.int64]) -> list[str]:
     return [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=False)]
 
 
-def _nursery(chunks: Mapping[str, bytes], learner: Learner) -> dict[str, NDArray[np.float64]]:
-    arrays = dict(_read(chunks, "nursery").arrays)
+def _nursery(chunks: Mapping[str, bytes], learner: Learner) -> Mapping[str, Array]:
+    arrays = _read(chunks, "nursery").arrays
     if arrays["counts"].sum() != len(arrays["times_ms"]) or (
         len(arrays["series"]) and arrays["series"].max() >= len(learner.series)
     ):

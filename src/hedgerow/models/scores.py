@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hedgerow.models import layout as at
 from hedgerow.models.bank import Bank
-from hedgerow.models.layout import NAIVE_EXPERTS, RowLayout
+from hedgerow.models.layout import NAIVE_EXPERTS
 from hedgerow.models.profile import Profile
 from hedgerow.models.series import SeriesTable
 
@@ -98,49 +98,35 @@ def bank_scores(
         if series.banks[i] < 0:
             continue
         bank = banks[series.banks[i]]
+        layout, sizes = bank.layout, bank.layout.sizes
         row = bank.rows[series.rows[i]]
-        for horizon, block in zip(
-            bank.layout.horizons.tolist(), bank.layout.blocks.tolist(), strict=True
-        ):
+        for horizon, start in zip(layout.horizons.tolist(), layout.blocks.tolist(), strict=True):
+            block = row[start:]
+            weights = block[sizes.weights_absolute : sizes.weights_absolute + sizes.experts]
+            share = (weights / weights.sum()).tolist()
             scores.append(
-                _score(
-                    series.sensor_ids[i],
-                    series.quantities[i],
-                    profiles[series.profiles[i]].name,
-                    horizon,
-                    row[block:],
-                    bank.layout,
+                SeriesScore(
+                    sensor_id=series.sensor_ids[i],
+                    quantity=series.quantities[i],
+                    profile=profiles[series.profiles[i]].name,
+                    horizon=horizon,
+                    period_ms=sizes.period_ms,
+                    n=int(block[at.N]),
+                    absolute_error=float(block[at.ABSOLUTE_ERROR]),
+                    squared_error=float(block[at.SQUARED_ERROR]),
+                    references=_references(block),
+                    covered=int(block[at.COVERED]),
+                    with_interval=int(block[at.WITH_INTERVAL]),
+                    width_sum=float(block[at.WIDTH_SUM]),
+                    weights=dict(zip(layout.experts, share, strict=True)),
                 )
             )
     return scores
 
 
-def _score(
-    sensor_id: str,
-    quantity: str,
-    profile: str,
-    horizon: int,
-    block: NDArray[np.float64],
-    layout: RowLayout,
-) -> SeriesScore:
+def _references(block: NDArray[np.float64]) -> tuple[ReferenceScore, ...]:
     paired = block[at.SQUARED_ERROR + 1 : at.COVERED].reshape(at.REFERENCES, 3).tolist()
-    start = layout.sizes.weights_absolute
-    weights = block[start : start + layout.sizes.experts]
-    return SeriesScore(
-        sensor_id=sensor_id,
-        quantity=quantity,
-        profile=profile,
-        horizon=horizon,
-        period_ms=layout.sizes.period_ms,
-        n=int(block[at.N]),
-        absolute_error=float(block[at.ABSOLUTE_ERROR]),
-        squared_error=float(block[at.SQUARED_ERROR]),
-        references=tuple(
-            ReferenceScore(name, int(n), ours, theirs)
-            for name, (n, ours, theirs) in zip(NAIVE_EXPERTS, paired, strict=True)
-        ),
-        covered=int(block[at.COVERED]),
-        with_interval=int(block[at.WITH_INTERVAL]),
-        width_sum=float(block[at.WIDTH_SUM]),
-        weights=dict(zip(layout.experts, (weights / weights.sum()).tolist(), strict=True)),
+    return tuple(
+        ReferenceScore(name, int(n), ours, theirs)
+        for name, (n, ours, theirs) in zip(NAIVE_EXPERTS, paired, strict=True)
     )

@@ -50,7 +50,7 @@ class SeriesTable:
         return self._index.get((sensor_id, quantity), NOWHERE)
 
     def add(self, sensor_id: str, quantity: str, profile: int) -> int:
-        """Number a new series."""
+        """Give a new series its number and return it."""
         series = len(self.sensor_ids)
         if series == len(self.banks):
             grow = np.full(series, NOWHERE, np.int64)

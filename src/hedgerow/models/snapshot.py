@@ -26,7 +26,7 @@ _DTYPES = frozenset({"<f8", "<i8", "|u1"})
 _MAX_DIRECTORY = 16 * 2**20
 
 Array = np.ndarray[Any, np.dtype[Any]]  # of one of the dtypes above
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json = Any  # whatever JSON can hold; whoever reads it checks
 
 
 @dataclass(frozen=True, slots=True)
