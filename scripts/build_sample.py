@@ -35,6 +35,7 @@ TRAFFIC_WEEKS = 365
 SOLAR_AND_WIND_WEEKS = 260
 BIKES_WEEKS = 313
 PARKING_WEEKS = 445
+DAY_BEGINS = 6  # the hour at which a day of the pedestrian counts begins
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -130,10 +131,12 @@ def _parking(rows: Iterator[dict[str, str]]) -> Iterator[Reading]:
 
 
 def _pedestrians(rows: Iterator[dict[str, str]]) -> Iterator[Reading]:
-    # Already in the sample's year. An empty cell is a gap, not a zero.
+    # Already in the sample's year. An empty cell is a gap, not a zero. A day of the table runs
+    # from 06:00 to 05:59: the crowd of New Year's midnight stands under 31 December, hour 0.
     for position, row in enumerate(rows):
-        hour = row["hour"].split(":")[0]
-        time = _moved(f"{row['date']} {int(hour):02d}:00:00", weeks=0)
+        hour = int(row["hour"].split(":")[0])
+        day = datetime.fromisoformat(row["date"]) + timedelta(days=hour < DAY_BEGINS)
+        time = day + timedelta(hours=hour)
         for name, value in row.items():
             if value and name not in {"date", "hour", "year"}:
                 yield Reading(time, "pedestrian-" + _slug(name), position, _short(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -25,4 +26,5 @@ def demo(
     """
     from hedgerow.app.demo import run_demo  # noqa: PLC0415
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop everything, as for Ctrl-C
     run_demo(results, errors, keep=keep)
