@@ -14,12 +14,14 @@ TROUBLE_AFTER = 100_000  # rows: by then every kind of sensor but parking is wel
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A bad message, and what must become of it.
+    """A message nobody wants, and what must become of it.
 
     Attributes
     ----------
     text : str
         What is wrong with it, for people.
+    key : str
+        The sensor that seems to send it.
     message : bytes
         Its value.
     dead_letters, readings : int
@@ -27,33 +29,45 @@ class Trouble:
     """
 
     text: str
+    key: str
     message: bytes
     dead_letters: int
     readings: int
 
 
-TROUBLES = (
-    Trouble("broken JSON", b'{"sensor_id": "traffic-i94", "timest', 1, 0),
-    Trouble("no sensor id", b'{"timestamp": "2025-01-01T00:00:00Z", "value": 1}', 1, 0),
-    Trouble("not UTF-8", b'{"sensor_id": "bikes-\xff", "timestamp": 1735689600, "value": 1}', 1, 0),
+BAD_MESSAGES = (
+    Trouble("broken JSON", "traffic-i94", b'{"sensor_id": "traffic-i94", "timest', 1, 0),
+    Trouble(
+        "no sensor id", "solar-farm", b'{"timestamp": "2025-01-01T00:00:00Z", "value": 1}', 1, 0
+    ),
+    Trouble(
+        "not UTF-8",
+        "bikes-washington",
+        b'{"sensor_id": "bikes-\xff", "timestamp": 1735689600, "value": 1}',
+        1,
+        0,
+    ),
     Trouble(
         "a value that is no number",
+        "solar-farm",
         b'{"sensor_id": "solar-farm", "timestamp": "2025-01-01T00:00:00Z", "value": "n/a"}',
         1,
         1,
     ),
     Trouble(
         "a time in the year 2999",
+        "wind-farm",
         b'{"sensor_id": "wind-farm", "timestamp": "2999-01-01T00:00:00Z", "value": 1}',
         1,
         1,
     ),
-    Trouble(
-        "the first reading of the year once more",
-        b'{"sensor_id": "bikes-washington", "timestamp": "2024-07-01T00:00:00Z", "value": 131}',
-        0,
-        1,
-    ),
+)
+LATE = Trouble(
+    "one reading months late",
+    "bikes-washington",
+    b'{"sensor_id": "bikes-washington", "timestamp": "2024-07-01T00:00:00Z", "value": 131}',
+    0,
+    1,
 )
 
 
@@ -91,22 +105,24 @@ class Feed:
     def expected(self) -> Expected:
         """What was sent so far must come to this (all trouble included)."""
         return Expected(
-            messages=self._rows + len(TROUBLES),
-            dead_letters=sum(trouble.dead_letters for trouble in TROUBLES),
-            readings=self._rows + sum(trouble.readings for trouble in TROUBLES),
+            messages=self._rows + len(BAD_MESSAGES) + len(("late", "twice")),
+            dead_letters=sum(bad.dead_letters for bad in BAD_MESSAGES),
+            readings=self._rows + sum(bad.readings for bad in BAD_MESSAGES) + LATE.readings + 1,
         )
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """Give every message, once."""
+        """Give every message, once; but the reading before the trouble twice."""
+        row: Row | BadRow | None = None
         for row in self._file.rows():
-            if self._rows == self._trouble_after:
-                yield from _trouble()
-            self._rows += 1
             yield row
-        if self._rows <= self._trouble_after:
-            yield from _trouble()
+            self._rows += 1
+            if self._rows == self._trouble_after:
+                yield from _trouble(row)
+        if row is not None and self._rows < self._trouble_after:
+            yield from _trouble(row)
 
 
-def _trouble() -> Iterator[Row]:
-    for trouble in TROUBLES:
-        yield Row("trouble", 0, trouble.message, trouble.readings)
+def _trouble(before: Row | BadRow) -> Iterator[Row | BadRow]:
+    yield before
+    for trouble in (*BAD_MESSAGES, LATE):
+        yield Row(trouble.key, 0, trouble.message, trouble.readings)

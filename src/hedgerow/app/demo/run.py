@@ -7,6 +7,7 @@ through the broker, the scores and counts are read from the state in Redis.
 from __future__ import annotations
 
 import os
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ from rich.console import Console
 from hedgerow.app.cli.output import printable
 from hedgerow.app.cli.progress import ReplayProgress
 from hedgerow.app.demo.accounting import Accounts, read_learners
-from hedgerow.app.demo.feed import TROUBLES, Feed
+from hedgerow.app.demo.feed import BAD_MESSAGES, LATE, Feed
 from hedgerow.app.demo.scoreboard import score_table, tally
 from hedgerow.app.demo.stories import best_stories, count_table
 from hedgerow.app.demo.watch import WatchedWorker
@@ -176,20 +177,22 @@ def _show(settings: Settings, feed: Feed, results: Console, *, rate: float) -> N
     lines = tally(_scores(learners))
     results.print(score_table(lines))
     alerts = _alerts(settings)
+    results.print()
     results.print(count_table(alerts, [line.kind for line in lines]))
     stories = best_stories(alerts)
     if stories:
-        results.print("The three most interesting:")
+        results.print("\nThe most interesting:")
     for number, story in enumerate(stories, start=1):
-        results.print(f" {number}. {printable(story.text)}")
+        _paragraph(results, f"{number}. {printable(story.text)}", indent="   ")
 
     accounts = Accounts.of(learners)
-    bad = [trouble.text for trouble in TROUBLES if trouble.dead_letters]
-    rest = [trouble.text for trouble in TROUBLES if not trouble.dead_letters]
-    results.print(
-        f"\n{series} series learned at {rate:,.0f} readings/s. Sent on purpose among them: "
-        f"{len(bad)} bad messages ({', '.join(bad)}), and {', '.join(rest)}. "
-        "All other duplicates are the data's own."
+    bad = ", ".join(message.text for message in BAD_MESSAGES)
+    results.print()
+    _paragraph(
+        results,
+        f"{series} series were learned at {rate:,.0f} readings/s. Sent on purpose among them: "
+        f"{len(BAD_MESSAGES)} bad messages ({bad}), one reading twice and {LATE.text}. "
+        "All other duplicates are the data's own.",
     )
     for line in accounts.lines():
         results.print(line)
@@ -198,10 +201,16 @@ def _show(settings: Settings, feed: Feed, results: Console, *, rate: float) -> N
     )
     if faults:
         raise DemoFailed("the accounting does not balance: " + "; ".join(faults))
-    results.print(
+    _paragraph(
+        results,
         "Both add up to what was sent; every learned reading has one prediction and every "
-        "dead letter is on its topic."
+        "dead letter is on its topic.",
     )
+
+
+def _paragraph(results: Console, text: str, indent: str = "") -> None:
+    width = min(results.width, 96)
+    results.print(textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False))
 
 
 def _scores(learners: list[Learner]) -> Iterator[SeriesScore]:

@@ -114,19 +114,20 @@ def score_table(lines: Iterable[Line]) -> Table:
     """Lay the lines out, within 80 columns."""
     table = Table(
         title="Forecasts, each scored before anything was learned from its label",
-        caption="skill = 1 - error / error of the naive forecast; seasonal naive: a day or a week "
-        "ago,\nwhichever errs less; interval: share of the labels inside their 90 % interval",
+        caption="skill: 1 - our error / the naive forecast's; seasonal: the value a day or a\n"
+        "week before, whichever errs less; 90 % interval: share of the labels inside it",
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,
+        show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("kind")
-    for heading in ("ahead", "forecasts", "MAE"):
-        table.add_column(heading, justify="right")
-    table.add_column("", style="dim")
+    table.add_column("kind", no_wrap=True)
+    for heading in ("ahead", "scored", "MAE"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     table.add_column("skill vs\npersistence", justify="right")
-    table.add_column("skill vs\nseasonal", justify="right")
+    table.add_column("skill vs\nseasonal", justify="right", no_wrap=True)
     table.add_column("90 %\ninterval", justify="right")
     before = ""
     for line in lines:
@@ -160,4 +161,6 @@ def lead_text(lead_ms: int) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:+.0%}"
+    if share is None:
+        return "-"
+    return f"{share:+.0%}" if round(share, 2) else "0%"

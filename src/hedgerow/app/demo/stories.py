@@ -39,7 +39,11 @@ def count_table(alerts: Iterable[Alert], sensor_kinds: Iterable[str]) -> Table:
     counts = Counter((_sensor_kind(alert), alert.kind) for alert in opened)
     kinds = sorted({alert.kind for alert in opened})
     table = Table(
-        title="Alerts raised", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        title="Alerts raised",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("kind")
     for kind in kinds:
