@@ -67,9 +67,9 @@ class Shape:
     days: float = 8.0
     partitions: int = 4
     hourly: int = 12
-    five: int = 8
-    road: int = 6
-    bare: int = 4
+    five: int = 5
+    road: int = 4
+    bare: int = 3
     undeclared: int = 4
     bad: float = 0.01
     gap: float = 0.02

@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 from faults.expected import Expected, Reading, Rules
 from faults.logs import Record
@@ -90,7 +92,7 @@ def check_alerts(expected: Expected, records: Sequence[Record], rules: Rules) ->
     opened: dict[str, int] = {}
     resolved: dict[str, int] = {}
     for name, record in first.items():
-        body = json.loads(record.value or b"")
+        body = _body(record.value)
         source, _, rest = name.partition(f":{body['series']}:")
         if f"{source}:{body['series']}" not in expected.learned:
             wrong.append(f"{name}: no learned reading gave it")
@@ -179,7 +181,7 @@ def repeats(records: Sequence[Record]) -> int:
 
 
 def _prediction_fault(reading: Reading, record: Record, rules: Rules) -> str | None:
-    body = json.loads(record.value or b"")
+    body = _body(record.value)
     due = (
         reading.series,
         reading.sensor_id,
@@ -223,7 +225,7 @@ def _out_of_order(records: Sequence[Record]) -> list[str]:
     seen: set[str] = set()
     wrong = []
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
-        body = json.loads(record.value or b"")
+        body = _body(record.value)
         if body["id"] in seen:
             continue
         seen.add(body["id"])
@@ -252,8 +254,14 @@ def _content(record: Record) -> tuple[object, ...]:
     return record.key, record.value, record.headers
 
 
+@lru_cache(maxsize=500_000)
+def _body(value: bytes | None) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(value or b"")
+    return body
+
+
 def _json_id(record: Record) -> str:
-    return str(json.loads(record.value or b"")["id"])
+    return str(_body(record.value)["id"])
 
 
 def _dead_letter_id(record: Record) -> str:

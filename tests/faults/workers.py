@@ -14,7 +14,7 @@ from pathlib import Path
 from hedgerow.app.child import Child
 from hedgerow.app.embedded import free_port
 
-WORKER = (sys.executable, "-m", "hedgerow.app.cli", "worker")
+WORKER = (sys.executable, "-c", "from hedgerow.app.cli import main; main()", "worker")
 
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -54,12 +54,10 @@ class Worker:
     def leave(self, within_seconds: float = 10.0) -> float:
         """SIGTERM; return how long it took, fail if it was too long or not clean."""
         began = time.monotonic()
-        self.child.signal(signal.SIGTERM)
-        code = self.child.wait(within_seconds)
-        if code is None:
-            self.kill()
+        code = self.child.stop(grace_seconds=within_seconds)
+        if code == -signal.SIGKILL:
             raise AssertionError(
-                f"{self.child.name} still runs {within_seconds} s after SIGTERM:\n{self.tail()}"
+                f"{self.child.name} still ran {within_seconds} s after SIGTERM:\n{self.tail()}"
             )
         if code != 0:
             raise AssertionError(f"{self.child.name} left with code {code}:\n{self.tail()}")
@@ -67,8 +65,7 @@ class Worker:
 
     def end(self) -> None:
         """Leave nothing behind, however the test went."""
-        if self.running:
-            self.kill()
+        self.child.kill()
 
     def get(self, path: str, seconds: float = 5.0) -> tuple[int, str]:
         """Fetch a page; status 0 when nobody listens."""
@@ -84,10 +81,8 @@ class Worker:
             return 0, ""
 
     def metrics(self) -> dict[Sample, float]:
-        """Scrape ``/metrics``: value by name and sorted labels."""
-        status, text = self.get("/metrics")
-        if status != 200:
-            raise AssertionError(f"/metrics answers {status}")
+        """Scrape ``/metrics``: value by name and sorted labels; nothing while it starts."""
+        _, text = self.get("/metrics")
         return {
             (name, tuple(sorted(_LABEL.findall(labels)))): float(value)
             for name, labels, value in _SAMPLE.findall(text)

@@ -16,6 +16,8 @@ from stack.parts import require, without
 from hedgerow.app.embedded import EmbeddedRedis, EmbeddedStack
 from hedgerow.app.errors import MissingPart
 
+REAL = pytest.param("real_stack", marks=[pytest.mark.kafka, pytest.mark.redis], id="real")
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -23,6 +25,7 @@ class Stack:
 
     bootstrap: str
     redis_url: str
+    real: bool
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +37,7 @@ def embedded_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     except MissingPart as error:
         require(str(error))
         raise
-    yield Stack(running.bootstrap_servers, running.redis_url)
+    yield Stack(running.bootstrap_servers, running.redis_url, real=False)
     running.stop()
 
 
@@ -62,4 +65,4 @@ def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRed
 @pytest.fixture(scope="session")
 def real_stack(kafka: KafkaServer, real_redis: EmbeddedRedis) -> Stack:
     """A real Kafka with a real redis-server."""
-    return Stack(kafka.bootstrap, real_redis.url)
+    return Stack(kafka.bootstrap, real_redis.url, real=True)

@@ -1,0 +1,105 @@
+"""Workers killed, stopped, frozen and replaced: nothing lost, nothing learned twice.
+
+Each run is judged by itself and beside an undisturbed run over the same log: the same
+predictions, alerts and dead letters byte for byte, the same state in Redis.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+from faults import verifier
+from faults.city import City
+from faults.driver import Outcome, Run, judge, kill_at_random_moments
+from stack.fixtures import REAL
+
+SEED = 20_251_019
+
+
+def settled(run: Run) -> Outcome:
+    """Finish a run: all saved, and the accounting as it must be."""
+    run.wait_done()
+    run.check_accounting()
+    return run.finish()
+
+
+@pytest.mark.timeout(900)
+def test_killed_at_random_moments(
+    live_city: City, undisturbed: Outcome, tmp_path: Path, kills: int
+) -> None:
+    with Run(live_city, tmp_path) as run:
+        run.wait_ready(run.start())
+        with live_city.feed(seconds=7.0 * kills):
+            kill_at_random_moments(run, Random(SEED), kills)
+        outcome = settled(run)
+    assert len(run.workers) == kills + 1
+    assert judge(live_city, outcome, undisturbed) == []
+
+
+def test_killed_across_rebalances_with_two_workers(
+    live_city: City, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    random = Random(SEED)
+    with Run(live_city, tmp_path) as run:
+        first = run.start()
+        run.wait_ready(first)
+        with live_city.feed(seconds=22.0):
+            second = run.start()  # joins under load
+            run.wait_until(lambda: run.holds(first) > 0 and run.holds(second) > 0, "both at work")
+            run.wait_share(run.share + random.uniform(0.0, 0.05))
+            first.kill()
+            run.wait_until(lambda: run.holds(second) == live_city.partitions, "taken over")
+            third = run.start()  # and once more, a rebalance while it catches up
+            run.wait_until(lambda: run.holds(third) > 0, "shared again")
+            time.sleep(random.uniform(0.0, 0.5))
+            second.kill()
+            run.start()
+        outcome = settled(run)
+    assert judge(live_city, outcome, undisturbed) == []
+
+
+def test_asked_to_leave_in_the_middle(
+    live_city: City, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    with Run(live_city, tmp_path) as run:
+        first = run.start()
+        run.wait_ready(first)
+        with live_city.feed(seconds=8.0):
+            run.wait_share(0.3)
+            first.leave(within_seconds=10.0)
+            half = run.collect()
+            run.start()
+        outcome = settled(run)
+    assert 0 < len(half.outputs.predictions) < len(live_city.expected.learned)
+    assert judge(live_city, outcome, undisturbed) == []
+    assert verifier.repeats(outcome.outputs.predictions) == 0
+    assert verifier.repeats(outcome.outputs.alerts) == 0
+    assert len(outcome.outputs.dead_letters) == len(live_city.expected.dead)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("stack", [REAL], indirect=True, scope="session")
+def test_frozen_past_its_session_and_thawed(
+    live_city: City, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    with Run(live_city, tmp_path) as run:
+        zombie, survivor = run.start(), run.start()
+        run.wait_ready(zombie)
+        run.wait_ready(survivor)
+        with live_city.feed(seconds=30.0):
+            run.wait_until(
+                lambda: run.holds(zombie) > 0 and run.holds(survivor) > 0, "both at work"
+            )
+            run.wait_share(run.share + 0.05)
+            zombie.pause()
+            run.wait_until(lambda: run.holds(survivor) == live_city.partitions, "taken over")
+            run.wait_share(run.share + 0.05)
+            zombie.go_on()
+        run.wait_done()
+        assert zombie.running
+        run.wait_ready(zombie)
+        outcome = settled(run)
+    assert judge(live_city, outcome, undisturbed) == []

@@ -1,0 +1,72 @@
+"""A topic of readings on a broker, written at once or bit by bit, and what it must give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from threading import Event, Thread
+from typing import Self
+from uuid import uuid4
+
+from faults import scenario
+from faults.expected import Expected, Rules, expect
+from faults.logs import Entry, Record, create_topics, numbered, read, write
+from stack.fixtures import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A topic of readings, and what must come out of it."""
+
+    stack: Stack
+    topic: str
+    partitions: int
+    entries: Sequence[Entry]
+    rules: Rules
+    expected: Expected
+    config: str
+
+    def write(self) -> Self:
+        """Write all entries at once, and check that they stand as expected."""
+        write(self.stack.bootstrap, self.topic, self.entries)
+        if read(self.stack.bootstrap, self.topic) != _sorted(numbered(self.entries)):
+            raise AssertionError(f"{self.topic} does not hold what was written")
+        return self
+
+    @contextmanager
+    def feed(self, seconds: float) -> Iterator[Thread]:
+        """Write the entries over so many seconds, beside what the block does."""
+        stop = Event()
+        thread = Thread(
+            target=write,
+            args=(self.stack.bootstrap, self.topic, self.entries),
+            kwargs={"per_second": len(self.entries) / seconds, "stop": stop},
+            name="feed",
+        )
+        thread.start()
+        try:
+            yield thread
+            thread.join(60)
+        finally:
+            stop.set()
+            thread.join()
+
+
+def build_city(
+    stack: Stack,
+    entries: Sequence[Entry],
+    *,
+    partitions: int,
+    rules: Rules = scenario.RULES,
+    config: str = scenario.CITY,
+) -> City:
+    """Make a topic for the entries and work out what they must give; nothing is written."""
+    topic = f"city-{uuid4().hex[:8]}"
+    create_topics(stack.bootstrap, [topic], partitions)
+    rules = replace(rules, topic=topic)
+    return City(stack, topic, partitions, entries, rules, expect(numbered(entries), rules), config)
+
+
+def _sorted(records: Sequence[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: (record.partition, record.offset))

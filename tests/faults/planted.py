@@ -1,0 +1,79 @@
+"""``hedgerow worker`` with a bug planted in it: ``python planted.py BUG``.
+
+Shows that the verifier sees in earnest what it sees in synthetic topics.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from hedgerow.agents.forecast import ForecastAgent
+from hedgerow.agents.holdings import Holding
+from hedgerow.agents.ports import Batch, Checkpoint, Claim, OutRecord
+from hedgerow.app.cli import main
+from hedgerow.app.producer import KafkaEmitter
+from hedgerow.app.store import RedisStateStore
+
+DISTANCE = 300
+
+
+def _shift_offsets(by: int) -> None:
+    sound = RedisStateStore.save
+
+    async def save(self: RedisStateStore, claim: Claim, checkpoint: Checkpoint) -> int:
+        shifted = max(0, checkpoint.next_offset + by)
+        return await sound(self, claim, replace(checkpoint, next_offset=shifted))
+
+    RedisStateStore.save = save  # type: ignore[method-assign]
+
+
+def offset_ahead() -> None:
+    """Save an offset beyond what the snapshot has seen: after a crash the rest is lost."""
+    _shift_offsets(DISTANCE)
+
+
+def offset_behind() -> None:
+    """Save an offset before what the snapshot has seen: after a crash it is read twice."""
+    _shift_offsets(-DISTANCE)
+
+
+def skipped_batch() -> None:
+    """Pass over one batch in five as if it had been worked through."""
+    sound = ForecastAgent._step
+    steps = 0
+
+    def step(self: ForecastAgent, batch: Batch, holding: Holding) -> None:
+        nonlocal steps
+        steps += 1
+        if steps % 5 == 0:
+            holding.next_offset = batch.next_offset
+        else:
+            sound(self, batch, holding)
+
+    ForecastAgent._step = step  # type: ignore[method-assign]
+
+
+def no_dead_letters() -> None:
+    """Forget every second dead letter."""
+    sound = KafkaEmitter.emit_with_headers
+    letters = 0
+
+    def emit_with_headers(self: KafkaEmitter, record: OutRecord) -> None:
+        nonlocal letters
+        letters += 1
+        if letters % 2:
+            sound(self, record)
+
+    KafkaEmitter.emit_with_headers = emit_with_headers  # type: ignore[method-assign]
+
+
+BUGS: dict[str, Callable[[], None]] = {
+    bug.__name__: bug for bug in (offset_ahead, offset_behind, skipped_batch, no_dead_letters)
+}
+
+if __name__ == "__main__":
+    BUGS[sys.argv.pop()]()
+    sys.argv = ["hedgerow", "worker"]
+    main()
