@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from hedgerow.models import kernel
 from hedgerow.models.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
+from hedgerow.models.errors import SnapshotError
 from hedgerow.models.layout import PHASE, RowLayout, row_layout
 from hedgerow.models.profile import Profile
+from hedgerow.models.snapshot import RawChunk
 from hedgerow.models.zone import ZoneTable
 
 CHUNK_ROWS = 256
@@ -42,6 +44,8 @@ class Bank:
         Chunks of 256 rows that changed since they were last captured.
     new : bool
         Whether the layout has never been captured.
+    failures : int
+        Times a plug-in failed; always 0 where there are none.
     """
 
     def __init__(self, profile: Profile, period_ms: int, zone: ZoneTable) -> None:
@@ -52,6 +56,7 @@ class Bank:
         self.count = 0
         self.dirty: set[int] = set()
         self.new = True
+        self.failures = 0
         self.setup = kernel.Setup(
             sizes=self.layout.sizes,
             horizons=self.layout.horizons,
@@ -111,6 +116,16 @@ class Bank:
         kernel.step_rows(
             self.rows, self.setup, where, positions, time_ms, values, offsets, silent, out
         )
+
+    def plugin_chunk(self, name: str, chunk: int) -> RawChunk | None:
+        """Return the state of plug-ins beside a chunk of rows; none here."""
+        return None
+
+    def restore_plugins(
+        self, raw: RawChunk, first: int, taken: NDArray[np.bool_], *, rows: int
+    ) -> None:
+        """Take back the state of plug-ins; there are none here."""
+        raise SnapshotError(f"{raw.name}: the profile {self.profile.name!r} names no plug-ins")
 
 
 def _rules(profile: Profile) -> Rules:

@@ -4,7 +4,8 @@ Before: ``Learner.capture``. After: ``snapshot`` turns the chunks into bytes, an
 builds a learner from them again.
 
 The chunks: ``meta`` (counts, profiles, sizes), ``series/N`` (1024 series each), ``nursery``,
-``layout/B`` (what the numbers in a row of bank B mean) and ``rows/B/N`` (256 rows each).
+``layout/B`` (what the numbers in a row of bank B mean), ``rows/B/N`` (256 rows each) and, where
+a profile names River plug-ins, ``plugins/B/N``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ def capture_state(learner: Learner) -> Capture:
         for chunk in sorted(bank.dirty):
             rows = bank.rows[chunk * CHUNK_ROWS : min((chunk + 1) * CHUNK_ROWS, bank.count)]
             changed.append(RawChunk(rows_name(number, chunk), {"rows": rows.copy()}))
+            plugins = bank.plugin_chunk(plugins_name(number, chunk), chunk)
+            if plugins is not None:
+                changed.append(plugins)
         bank.dirty.clear()
     return Capture({chunk.name: chunk for chunk in changed}, _names(learner))
 
@@ -72,12 +76,20 @@ def rows_name(bank: int, number: int) -> str:
     return f"rows/{bank:04d}/{number:05d}"
 
 
+def plugins_name(bank: int, number: int) -> str:
+    """Name the chunk of the plug-ins beside a chunk of rows."""
+    return f"plugins/{bank:04d}/{number:05d}"
+
+
 def _names(learner: Learner) -> list[str]:
     names = ["meta", "nursery"]
     names += map(series_name, range(chunks_of(len(learner.series), CHUNK_SERIES)))
     for number, bank in enumerate(learner.banks):
         names.append(layout_name(number))
-        names += [rows_name(number, i) for i in range(chunks_of(bank.count, CHUNK_ROWS))]
+        chunks = range(chunks_of(bank.count, CHUNK_ROWS))
+        names += [rows_name(number, chunk) for chunk in chunks]
+        if bank.profile.river:
+            names += [plugins_name(number, chunk) for chunk in chunks]
     return names
 
 

@@ -196,9 +196,15 @@ def _learn_interval(row: Array, block: int, entry: int, value: float, tail: floa
 
 
 @jit
+def entry_of(sizes: Layout, block: int, horizon: int, slot: int) -> int:
+    """Return where in the row the forecast made at ``slot`` is pending."""
+    return block + sizes.pending + (slot % horizon) * sizes.entry
+
+
+@jit
 def due(row: Array, sizes: Layout, block: int, horizon: int, slot: int) -> int:
     """Return where in the row the forecast for ``slot`` is pending, -1 if there is none."""
-    entry: int = block + sizes.pending + (slot % horizon) * sizes.entry
+    entry = entry_of(sizes, block, horizon, slot - horizon)
     return entry if row[entry + ORIGIN] == slot - horizon else -1
 
 
@@ -206,6 +212,19 @@ def due(row: Array, sizes: Layout, block: int, horizon: int, slot: int) -> int:
 def slot_of(row: Array, sizes: Layout, time_ms: int) -> int:
     """Return the slot whose grid point is nearest to a time."""
     return (time_ms - int(row[PHASE]) + sizes.period_ms // 2) // sizes.period_ms
+
+
+@jit
+def current_slot(row: Array) -> int:
+    """Return the slot of the last reading learned."""
+    return int(row[SLOT])
+
+
+@jit
+def label_of(row: Array, value: float) -> float:
+    """Return a value as what linear experts and plug-ins learn: standardised and cut."""
+    z = standardise(clamp(value, LARGEST), row[MEAN], row[VARIANCE])
+    return clamp(z, CLIP_Z)
 
 
 @jit
@@ -227,7 +246,7 @@ def take(
         entry = due(row, sizes, blocks[0], horizons[0], slot)
         watch_reading(row, entry, setup.rules, reading, out.events)
     standardise_reading(row, value)
-    label = clamp(standardise(value, row[MEAN], row[VARIANCE]), CLIP_Z)
+    label = label_of(row, value)
     for k in range(len(horizons)):
         entry = due(row, sizes, blocks[k], horizons[k], slot)
         if entry >= 0:
@@ -238,7 +257,7 @@ def take(
             _learn_interval(row, blocks[k], entry, value, setup.tail)
     put(row, sizes, slot, value)
     for k in range(len(horizons)):
-        entry = blocks[k] + sizes.pending + (slot % horizons[k]) * sizes.entry
+        entry = entry_of(sizes, blocks[k], horizons[k], slot)
         row[entry + ORIGIN] = slot
         row[entry + PUBLISHED] = 0.0 if silent else 1.0
         x_at = entry + ENTRY_HEAD + sizes.experts
@@ -306,7 +325,7 @@ def forecast(
     breach_at = math.nan
     for k in range(len(horizons)):
         horizon = horizons[k]
-        entry = blocks[k] + sizes.pending + (slot % horizon) * sizes.entry
+        entry = entry_of(sizes, blocks[k], horizon, slot)
         _ask_experts(row, sizes, blocks[k], entry, slot, horizon, external[k])
         _aggregate(row, sizes, blocks[k], entry)
         if silent:

@@ -21,7 +21,7 @@ from hedgerow.models.capture import capture_state, mark_all
 from hedgerow.models.episodes import EVENT_POSITION
 from hedgerow.models.nursery import Infant, Nursery
 from hedgerow.models.period import Grid, declared_grid, infer_grid
-from hedgerow.models.profile import CityModel, series_key
+from hedgerow.models.profile import CityModel, Profile, series_key
 from hedgerow.models.restore import restore_state
 from hedgerow.models.scores import SeriesScore, bank_scores
 from hedgerow.models.series import NOWHERE, SeriesTable
@@ -250,8 +250,16 @@ class Learner:
         """Return the number of the bank of a profile and period, made when needed."""
         number = self._bank_numbers.setdefault((profile, period_ms), len(self.banks))
         if number == len(self.banks):
-            self.banks.append(Bank(self.city.profiles[profile], period_ms, self._zone))
+            self.banks.append(self._make_bank(self.city.profiles[profile], period_ms))
         return number
+
+    def _make_bank(self, profile: Profile, period_ms: int) -> Bank:
+        if not profile.river:
+            return Bank(profile, period_ms, self._zone)
+        # River is slow to import, so only where a profile asks for it.
+        from hedgerow.models.plugins import PluginBank  # noqa: PLC0415
+
+        return PluginBank(profile, period_ms, self._zone, self.city.plugin_key or b"")
 
     def _replay(self, series: int, infant: Infant) -> None:
         """Learn silently from all readings of the nursery but the last."""
@@ -320,6 +328,11 @@ class Learner:
         self.counts.messages_decoded += decoded
         self.counts.messages_dead_lettered += dead_lettered
         self.counts.rejected += rejected
+
+    @property
+    def plugin_failures(self) -> int:
+        """Times a River plug-in failed and counted as asleep."""
+        return sum(bank.failures for bank in self.banks)
 
     def scores(self) -> list[SeriesScore]:
         """Return the running scores of every series and horizon, in the order of series."""

@@ -164,7 +164,7 @@ class CityModel:
     ProfileError
         If two profiles share a name.
     PluginError
-        If a profile names River plug-ins and there is no key.
+        If a profile names River plug-ins that cannot be made, or there is no key.
     """
 
     profiles: tuple[Profile, ...] = ()
@@ -181,11 +181,20 @@ class CityModel:
             raise ProfileError(f"profiles must differ in name: {', '.join(names)}")
         ZoneInfo(self.timezone)
         for profile in profiles:
-            if profile.river and not self.plugin_key:
-                raise PluginError(
-                    f"profile {profile.name!r} names River plug-ins, whose state can only be "
-                    "stored pickled and signed: set plugin_key, or remove them"
-                )
+            if profile.river:
+                self._check_plugins(profile)
+
+    def _check_plugins(self, profile: Profile) -> None:
+        if not self.plugin_key:
+            raise PluginError(
+                f"profile {profile.name!r} names River plug-ins, whose state can only be stored "
+                "pickled and signed: set plugin_key, or remove them"
+            )
+        # River is slow to import, so only where a profile asks for it.
+        from hedgerow.models.plugins import make_regressor  # noqa: PLC0415
+
+        for expert in profile.river:
+            make_regressor(expert)
 
     def profile_index(self, key: str) -> int:
         """Return the index of the first profile that matches a series key."""

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.bank import CHUNK_ROWS, Bank
-from hedgerow.models.capture import chunks_of, layout_name, mark_all, rows_name, series_name
+from hedgerow.models.capture import (
+    chunks_of,
+    layout_name,
+    mark_all,
+    plugins_name,
+    rows_name,
+    series_name,
+)
 from hedgerow.models.errors import SnapshotError
 from hedgerow.models.layout import Field
 from hedgerow.models.profile import Profile, series_key
@@ -172,6 +179,9 @@ def _restore_bank(
             bank = learner.banks[target]
             first = bank.add_blank(int(mine.sum()))
             kept = _move(rows[mine], old_fields, bank, first)
+            if profile.river and bank.layout.fields == old_fields:
+                plugins = _read(chunks, plugins_name(number, chunk))
+                bank.restore_plugins(plugins, first, mine, rows=len(rows))
             for i, one in enumerate(series[mine].tolist()):
                 learner.series.place(one, target, first + i)
             if len(kept) < len(bank.layout.fields) or bank.layout.fields != old_fields:
@@ -204,6 +214,18 @@ def _move(
 
 
 def _what_fits(profile: Profile, bank: Bank, kept: set[str]) -> str:
-    anew = [field.name.partition("[")[0] for field in bank.layout.fields if field.name not in kept]
-    what = f"these start anew: {', '.join(anew)}" if anew else "everything learned is kept"
+    """Say which parts start anew, a horizon of which nothing is kept in one word."""
+    parts: dict[str, list[str]] = {}
+    for field in bank.layout.fields:
+        group, _, part = field.name.partition("[")[0].partition(".")
+        parts.setdefault(group, [])
+        if field.name not in kept:
+            parts[group].append(part)
+    whole = {field.name.partition(".")[0] for field in bank.layout.fields if field.name in kept}
+    anew = [
+        f"{group} ({', '.join(missing)})" if group in whole else group
+        for group, missing in parts.items()
+        if missing
+    ]
+    what = f"these start anew: {'; '.join(anew)}" if anew else "everything learned is kept"
     return f"profile {profile.name!r} changed: {what}"
