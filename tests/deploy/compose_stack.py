@@ -20,6 +20,10 @@ from hedgerow.app.embedded import free_port
 ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")
 STARTED_WITHIN_SECONDS = 240
+READ_METRICS = (
+    "import urllib.request as request;"
+    "print(request.urlopen('http://127.0.0.1:8000/metrics', timeout=10).read().decode())"
+)
 
 
 def docker(*arguments: str, env: dict[str, str] | None = None, timeout: float = 600) -> str:
@@ -67,6 +71,7 @@ class ComposeStack:
         self._project = project
         self._kafka_port, self._prometheus_port = free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{self._kafka_port}"
+        self.published = 0
 
     def compose(self, *arguments: str) -> str:
         """Run docker compose on this project."""
@@ -124,18 +129,38 @@ class ComposeStack:
             return None
         return float(result[0]["value"][1]) if result else None
 
-    def until_metric(self, query: str, value: float, seconds: float = 60.0) -> None:
+    def until_prometheus(self, query: str, value: float, seconds: float = 60.0) -> None:
         """Wait until a query has this value."""
-        seen: list[float | None] = [None]
+        until(lambda: True if self.prometheus(query) == value else None, query, seconds)
+
+    def accounted(self, outcome: str) -> int | None:
+        """Readings or messages with this outcome, as the workers' own state counts them.
+
+        ``None`` while a worker does not answer.
+        """
+        total = 0
+        for worker in self.containers("worker"):
+            try:
+                page = docker("exec", worker, "python", "-c", READ_METRICS)
+            except AssertionError:
+                return None
+            for line in page.splitlines():
+                if line.startswith("hedgerow_accounted{") and f'outcome="{outcome}"' in line:
+                    total += int(float(line.rsplit(" ", 1)[1]))
+        return total
+
+    def until_accounted(self, outcome: str, wanted: int, seconds: float = 90.0) -> None:
+        """Wait until this many had this outcome."""
+        seen: list[int | None] = [None]
 
         def reached() -> bool | None:
-            seen[0] = self.prometheus(query)
-            return True if seen[0] == value else None
+            seen[0] = self.accounted(outcome)
+            return True if seen[0] == wanted else None
 
         try:
-            until(reached, query, seconds)
+            until(reached, f"{wanted} {outcome}", seconds)
         except AssertionError as error:
-            raise AssertionError(f"{error}: {seen[0]} instead of {value}") from None
+            raise AssertionError(f"{error}, but {seen[0]}") from None
 
     def down(self, *, lose_data: bool = False) -> None:
         """Stop and remove the containers; the volumes only if told so."""
