@@ -39,24 +39,40 @@ def test_killed_at_random_moments(
     assert judge(live_city, outcome, undisturbed) == []
 
 
-def test_killed_across_rebalances_with_two_workers(
+def test_one_of_two_killed_after_the_other_joined(
     live_city: City, undisturbed: Outcome, tmp_path: Path
 ) -> None:
     random = Random(SEED)
     with Run(live_city, tmp_path) as run:
         first = run.start()
         run.wait_ready(first)
-        with live_city.feed(seconds=22.0):
-            second = run.start()  # joins under load
-            run.wait_until(lambda: run.holds(first) > 0 and run.holds(second) > 0, "both at work")
-            run.wait_share(run.share + random.uniform(0.0, 0.05))
+        with live_city.feed(seconds=20.0):
+            second = run.start()  # a rebalance under load
+            run.wait_until(lambda: run.holds(second) > 0, "the second at work")
+            time.sleep(random.uniform(0.0, 1.0))
             first.kill()
             run.wait_until(lambda: run.holds(second) == live_city.partitions, "taken over")
-            third = run.start()  # and once more, a rebalance while it catches up
-            run.wait_until(lambda: run.holds(third) > 0, "shared again")
-            time.sleep(random.uniform(0.0, 0.5))
-            second.kill()
-            run.start()
+        outcome = settled(run)
+    assert judge(live_city, outcome, undisturbed) == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("stack", [REAL], indirect=True, scope="session")
+def test_killed_in_the_middle_of_rebalances(
+    live_city: City, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    random = Random(SEED)
+    with Run(live_city, tmp_path) as run:
+        oldest = run.start()
+        run.wait_ready(oldest)
+        with live_city.feed(seconds=50.0):
+            for _ in range(3):  # a worker joins, and the one that hands over dies meanwhile
+                joining = run.start()
+                run.wait_until(lambda joins=joining: joins.get("/healthz", 1.0)[0] == 200, "up")
+                time.sleep(random.uniform(0.0, 4.0))
+                oldest.kill()
+                oldest = joining
+                run.wait_share(run.share)
         outcome = settled(run)
     assert judge(live_city, outcome, undisturbed) == []
 

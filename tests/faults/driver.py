@@ -71,6 +71,7 @@ class Run:
         create_topics(city.stack.bootstrap, topics, 2)
         self._readers = [Reader(city.stack.bootstrap, topic) for topic in topics]
         self._seen: set[bytes] = set()
+        self._noted = (0, 0)
         self._newest = time.monotonic()
         self._env = {
             "HEDGEROW_CONFIG": str(config),
@@ -124,14 +125,21 @@ class Run:
 
     def look(self) -> None:
         """Read what was published since the last look."""
+        for reader in self._readers:
+            reader.poll()
+        self._note()
+
+    def _note(self) -> None:
+        """Note the answers that `look` or `collect` have read."""
         before = len(self._seen)
-        for record in self._readers[0].poll():
+        predictions, _, dead_letters = self._readers
+        for record in predictions.records[self._noted[0] :]:
             found = _ID.search(record.value or b"")
             self._seen.add(found[1] if found else b"?")
-        self._readers[1].poll(0.0)
-        for record in self._readers[2].poll(0.0):
+        for record in dead_letters.records[self._noted[1] :]:
             headers = dict(record.headers)
             self._seen.add(headers["dlq.partition"] + b":" + headers["dlq.offset"])
+        self._noted = (len(predictions.records), len(dead_letters.records))
         if len(self._seen) > before:
             self._newest = time.monotonic()
 
@@ -186,6 +194,7 @@ class Run:
 
     def collect(self) -> Outcome:
         predictions, alerts, dead = (list(reader.read_to_end()) for reader in self._readers)
+        self._note()
         return Outcome(self.city.topic, Outputs(predictions, alerts, dead), read_state(self._where))
 
     def check_accounting(self, seconds: float = 15.0) -> None:

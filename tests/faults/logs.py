@@ -131,7 +131,7 @@ class Reader:
             [TopicPartition(self._topic, number, at) for number, at in self._next.items()]
         )
 
-    def poll(self, seconds: float = 0.02) -> list[Record]:
+    def poll(self, seconds: float = 0.01) -> list[Record]:
         """Return what arrived since the last call, in the order of each partition."""
         arrived = []
         for message in self._consumer.consume(10_000, seconds):
