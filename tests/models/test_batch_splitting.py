@@ -1,0 +1,81 @@
+"""Where one batch ends and the next begins, and restarts in between, change nothing."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from models.logs import CITY, Log, city_log, published, run, state
+
+from hedgerow.models import AlertEvent, Learner, encode_chunk
+
+
+def split_run(
+    log: Log, cuts: list[int], *, restarts: random.Random
+) -> tuple[Learner, list[object], list[AlertEvent]]:
+    """Run a log in pieces, sometimes going on from a stored snapshot."""
+    learner, store = Learner(CITY), dict[str, bytes]()
+    forecasts: list[object] = []
+    alerts: list[AlertEvent] = []
+    edges = [0, *sorted(cuts), len(log)]
+    for start, end in zip(edges, edges[1:], strict=False):
+        part = log.part(start, end)
+        result = run(learner, part)
+        forecasts += published(part, result)
+        alerts += [replace(a, position=a.position + start) for a in result.alerts]
+        if restarts.random() < 0.3:
+            capture = learner.capture()
+            store.update({name: encode_chunk(raw) for name, raw in capture.chunks.items()})
+            learner = Learner.restore(CITY, {name: store[name] for name in capture.names})
+            assert learner.notes == []
+    return learner, forecasts, alerts
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 400), max_size=12))
+def test_any_split_with_any_restarts_gives_the_same_bits(seed: int, cuts: list[int]) -> None:
+    log = city_log(seed, 400)
+    whole = Learner(CITY)
+    result = run(whole, log)
+    learner, forecasts, alerts = split_run(log, cuts, restarts=random.Random(seed))
+
+    assert repr(forecasts) == repr(published(log, result))
+    assert alerts == result.alerts
+    assert learner.counts == whole.counts
+    assert state(learner) == state(whole)
+
+
+def test_one_reading_at_a_time_gives_the_same_bits() -> None:
+    log = city_log(7, 600)
+    whole = Learner(CITY)
+    run(whole, log)
+    single = Learner(CITY)
+    for p in range(len(log)):
+        run(single, log.part(p, p + 1))
+
+    assert state(single) == state(whole)
+
+
+def test_an_empty_batch_changes_nothing() -> None:
+    learner = Learner(CITY)
+    run(learner, city_log(3, 200))
+    before = state(learner)
+    result = run(learner, city_log(3, 200).part(0, 0))
+
+    assert result.outcomes.shape == (0,)
+    assert result.alerts == []
+    assert state(learner) == before
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_restored_learner_captures_only_what_it_changed(seed: int) -> None:
+    log = city_log(seed, 300)
+    learner = Learner(CITY)
+    run(learner, log)
+    restored = Learner.restore(CITY, state(learner))
+
+    assert list(restored.capture().chunks) == ["meta"]
+    assert state(restored) == state(learner)
