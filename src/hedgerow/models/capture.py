@@ -28,22 +28,19 @@ def capture_state(learner: Learner) -> Capture:
     """Copy what changed since the last capture, and mark it unchanged."""
     changed = [_meta(learner)]
     changed += [_series(learner, number) for number in sorted(learner.series.dirty)]
-    learner.series.dirty.clear()
     if learner.nursery.dirty:
         changed.append(RawChunk("nursery", learner.nursery.arrays()))
-        learner.nursery.dirty = False
     for number, bank in enumerate(learner.banks):
         if bank.new:
             layout = [[f.name, f.offset, f.size] for f in bank.layout.fields]
             changed.append(RawChunk(layout_name(number), meta={"fields": layout}))
-            bank.new = False
         for chunk in sorted(bank.dirty):
             rows = bank.rows[chunk * CHUNK_ROWS : min((chunk + 1) * CHUNK_ROWS, bank.count)]
             changed.append(RawChunk(rows_name(number, chunk), {"rows": rows.copy()}))
             plugins = bank.plugin_chunk(plugins_name(number, chunk), chunk)
             if plugins is not None:
                 changed.append(plugins)
-        bank.dirty.clear()
+    mark_none(learner)
     return Capture({chunk.name: chunk for chunk in changed}, _names(learner))
 
 
@@ -54,6 +51,15 @@ def mark_all(learner: Learner) -> None:
     for bank in learner.banks:
         bank.new = True
         bank.dirty.update(range(chunks_of(bank.count, CHUNK_ROWS)))
+
+
+def mark_none(learner: Learner) -> None:
+    """Mark everything unchanged."""
+    learner.series.dirty.clear()
+    learner.nursery.dirty = False
+    for bank in learner.banks:
+        bank.new = False
+        bank.dirty.clear()
 
 
 def chunks_of(items: int, size: int) -> int:

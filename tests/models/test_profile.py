@@ -1,0 +1,52 @@
+"""Profiles refuse what cannot be, and the first that matches counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from hedgerow.models import CityModel, ModelError, Profile, ProfileError
+from hedgerow.models.layout import row_layout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"horizons": ()},
+        {"horizons": (3, 1)},
+        {"horizons": (1, 1)},
+        {"horizons": (0,)},
+        {"horizons": (2001,)},
+        {"period_seconds": 0.0},
+        {"period_seconds": 1e9},
+        {"learning_rates": (0.1, 0.1)},
+        {"learning_rates": (2.0,)},
+        {"interval_level": 1.0},
+        {"bound_lower": 2.0, "bound_upper": 1.0},
+        {"bound_upper": float("nan")},
+    ],
+)
+def test_impossible_profiles_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ProfileError, match=r"profile 'p': \w+"):
+        Profile("p", **wrong)  # type: ignore[arg-type]
+
+
+def test_the_first_matching_profile_counts_and_a_default_stands_last() -> None:
+    city = CityModel((Profile("speed", match=("*/avg_speed",)), Profile("a", match=("A-*",))))
+    named = [city.profiles[city.profile_index(k)].name for k in ("A-1/avg_speed", "A-1", "a-1")]
+    assert named == ["speed", "a", "default"]
+
+
+def test_two_profiles_of_one_name_are_refused() -> None:
+    with pytest.raises(ModelError, match="differ in name"):
+        CityModel((Profile("a"), Profile("a")))
+
+
+@pytest.mark.parametrize("period_ms", [1000, 60_000, 300_000, 3_600_000, 86_400_000])
+def test_the_fields_of_a_row_are_disjoint_and_leave_no_hole(period_ms: int) -> None:
+    layout = row_layout(Profile(), period_ms)
+    at = 0
+    for field in sorted(layout.fields, key=lambda f: f.offset):
+        assert field.offset == at
+        at += field.size
+    assert at == layout.sizes.width == len(layout.blank)
+    assert len({field.name for field in layout.fields}) == len(layout.fields)
