@@ -14,6 +14,8 @@ from collections import Counter
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -23,6 +25,7 @@ from hedgerow.app.demo.accounting import Accounts
 from hedgerow.app.demo.feed import BAD_MESSAGES, SAMPLE, Expected, Feed
 from hedgerow.app.demo.scoreboard import score_table, tally
 from hedgerow.app.demo.stories import best_stories, count_table
+from hedgerow.app.demo.watch import WatchedWorker
 from hedgerow.app.errors import DemoFailed
 from hedgerow.app.readings_file import BadRow
 from hedgerow.app.settings import load_settings
@@ -311,6 +314,35 @@ def test_accounts_that_do_not_balance_fail_the_demo(
         monkeypatch.setattr(f"hedgerow.app.demo.run.{name}", lambda *_, found=found: found)
     with pytest.raises(DemoFailed, match="messages sent 6,007, but 0 accounted; bad messages"):
         run._show(load_settings(), feed, console(), rate=1.0)
+
+
+class _KeptWorker:
+    """Runs until the third look at it, when somebody presses Ctrl-C."""
+
+    def __init__(self, log: Path) -> None:
+        self.url = "http://127.0.0.1:8123"
+        self.child = SimpleNamespace(log=log)
+        self.looks = 0
+
+    def check_alive(self) -> None:
+        self.looks += 1
+        if self.looks == 3:
+            raise KeyboardInterrupt
+
+
+def test_a_kept_demo_says_how_to_look_at_it_and_ends_well_on_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hedgerow.app.demo.run.time.sleep", lambda _: None)
+    results = console()
+    worker = _KeptWorker(tmp_path / "worker.log")
+    environment = {"HEDGEROW_REDIS__URL": "redis://here", "HEDGEROW_CONFIG": None}
+    run._keep(results, cast(WatchedWorker, worker), environment)
+    shown = printed(results)
+    assert "  export HEDGEROW_REDIS__URL=redis://here\n" in shown
+    assert "HEDGEROW_CONFIG" not in shown
+    assert "  curl http://127.0.0.1:8123/metrics\n" in shown
+    assert worker.looks == 3
 
 
 def children_of(pid: int) -> set[int]:
