@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 from stack.fixtures import embedded_stack, kafka, real_redis, real_stack
 
 __all__ = ["embedded_stack", "kafka", "real_redis", "real_stack"]
+
+# A shell that starts the tests in the background makes them, and every process they start,
+# deaf to Ctrl-C, which some tests press.
+signal.signal(signal.SIGINT, signal.default_int_handler)
