@@ -6,8 +6,9 @@
 
 from hedgerow.models.alerts import AlertEvent
 from hedgerow.models.errors import ModelError, PluginError, ProfileError, SnapshotError
-from hedgerow.models.learner import Counts, Learner, Outcome, Refusal, StepResult
+from hedgerow.models.learner import Learner
 from hedgerow.models.profile import AlertSwitches, CityModel, Profile, RiverExpert, series_key
+from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
 from hedgerow.models.scores import ReferenceScore, SeriesScore
 from hedgerow.models.snapshot import Capture, RawChunk, decode_chunk, encode_chunk
 

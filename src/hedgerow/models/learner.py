@@ -8,14 +8,12 @@ and the configuration alone, not on where one batch ends and the next begins.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import kernel
-from hedgerow.models.alerts import AlertEvent, read_event
+from hedgerow.models.alerts import read_event
 from hedgerow.models.bank import Bank, outputs
 from hedgerow.models.capture import capture_state, mark_all
 from hedgerow.models.episodes import EVENT_POSITION
@@ -23,6 +21,7 @@ from hedgerow.models.nursery import Infant, Nursery
 from hedgerow.models.period import Grid, declared_grid, infer_grid
 from hedgerow.models.profile import CityModel, Profile, series_key
 from hedgerow.models.restore import restore_state
+from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
 from hedgerow.models.scores import SeriesScore, bank_scores
 from hedgerow.models.series import NOWHERE, SeriesTable
 from hedgerow.models.snapshot import Capture
@@ -30,96 +29,6 @@ from hedgerow.models.zone import zone_table
 
 # The year 3000: every target time that can follow still fits a calendar.
 MAX_TIME_MS = 32_503_680_000_000
-
-
-class Outcome(IntEnum):
-    """What became of a reading."""
-
-    LEARNED = kernel.LEARNED
-    LATE = kernel.LATE
-    DUPLICATE = kernel.DUPLICATE
-    REJECTED = kernel.REJECTED
-
-
-@dataclass(slots=True)
-class Counts:
-    """Accounting of a partition since its first offset; part of the snapshot."""
-
-    messages_decoded: int = 0
-    messages_dead_lettered: int = 0
-    learned: int = 0
-    late: int = 0
-    duplicate: int = 0
-    rejected: int = 0
-
-    @property
-    def messages(self) -> int:
-        """All messages: decoded and dead-lettered."""
-        return self.messages_decoded + self.messages_dead_lettered
-
-    @property
-    def readings(self) -> int:
-        """All readings, whatever became of them."""
-        return self.learned + self.late + self.duplicate + self.rejected
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A reading that could not be taken.
-
-    Attributes
-    ----------
-    position : int
-        Index in the batch.
-    error : str
-        What was wrong, and what would be right.
-    reason : str
-        ``series-limit``, ``time`` or ``value``; the last two only when the caller let through
-        what the codec would have refused.
-    """
-
-    position: int
-    error: str
-    reason: str = "series-limit"
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What a batch of n readings, m of them learned, brought forth; H horizons.
-
-    Attributes
-    ----------
-    outcomes : ndarray of int8, shape (n,)
-        `Outcome` of each reading.
-    learned : ndarray of int64, shape (m,)
-        Positions of the learned readings, in log order; the lines of what follows.
-    horizons : ndarray of int32, shape (m, H)
-        Slots ahead, 0 where there is no forecast.
-    target_ms : ndarray of int64, shape (m, H)
-        Event time of the slot forecast.
-    predicted, mean : ndarray of float64, shape (m, H)
-        Forecasts for the absolute and the squared error.
-    lower, upper : ndarray of float64, shape (m, H)
-        Interval around ``predicted``; NaN until it is calibrated.
-    models : list of str, length m
-        Name of the profile each series is learned by.
-    alerts : list of AlertEvent
-        Episodes that opened or resolved, in log order.
-    refusals : list of Refusal
-        The rejected readings, in log order.
-    """
-
-    outcomes: NDArray[np.int8]
-    learned: NDArray[np.int64]
-    horizons: NDArray[np.int32]
-    target_ms: NDArray[np.int64]
-    predicted: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
-    models: list[str]
-    alerts: list[AlertEvent]
-    refusals: list[Refusal]
 
 
 class Learner:
@@ -190,6 +99,10 @@ class Learner:
         -------
         StepResult
         """
+        # Compiled for plain writable columns; others would be compiled for again.
+        time_ms = np.require(time_ms, np.int64, ["C", "W"])
+        values = np.require(values, np.float64, ["C", "W"])
+        offsets = np.require(offsets, np.int64, ["C", "W"])
         out = outputs(len(sensor_ids), self._widest)
         refusals = _unusable(time_ms, values)
         usable = np.ones(len(sensor_ids), bool)

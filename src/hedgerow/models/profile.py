@@ -19,8 +19,9 @@ from hedgerow.models.errors import PluginError, ProfileError
 MAX_HORIZON = 2000
 MAX_PERIOD_SECONDS = 31 * 86_400
 
-# Chosen on the public hourly sets together (docs/adr): the slow rates win on long series, the
-# fast ones in the first weeks and after a break.
+# Measured on metro, melbourne, vic, the Australian plants and aarhus together (mean error ratio
+# to the best naive forecast): three times faster ones cost 1 %, leaving out the slowest 1 %, one
+# slower still gains 0.3 %.
 LEARNING_RATES = (0.01, 0.003, 0.001, 0.0003)
 
 
