@@ -50,7 +50,7 @@ kafka-jars: $(KAFKA)  ## Fetch a real Apache Kafka's jars with Maven, for test-k
 
 $(KAFKA): tests/stack/kafka/pom.xml
 	rm -rf $@ $@.partial
-	mvn --quiet --batch-mode --strict-checksums -Dstyle.color=never --file $< \
+	mvn --quiet --batch-mode --strict-checksums --file $< \
 	  dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@.partial
 	mv $@.partial $@
 	touch $@
