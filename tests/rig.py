@@ -71,8 +71,8 @@ class Rig:
         )
 
     async def assign(self, partition: Partition = PARTITION) -> int:
-        async def earliest(_: Partition) -> int:
-            return 0
+        async def earliest(partitions: Sequence[Partition]) -> dict[Partition, int]:
+            return dict.fromkeys(partitions, 0)
 
         return (await self.holdings.assign([partition], earliest))[partition]
 

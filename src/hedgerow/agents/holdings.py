@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -40,7 +40,8 @@ RETRY_SECONDS = 0.5
 REJOIN_SECONDS = 30.0
 
 
-StartOf = Callable[[Partition], Awaitable[int]]
+StartOf = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
+NOWHERE = -1  # next offset of a partition whose start has yet to be asked for
 
 
 @dataclass(slots=True)
@@ -137,7 +138,7 @@ class Holdings:
         partitions : Iterable of Partition
             The whole assignment.
         start_of : Callable
-            Awaitable by partition: where to begin one that has no state yet.
+            Asked once, for all partitions without state: where they begin.
 
         Raises
         ------
@@ -153,7 +154,8 @@ class Holdings:
         try:
             async with asyncio.timeout(self._load_seconds):
                 for partition in wanted:
-                    await self._take(partition, start_of)
+                    await self._take(partition)
+                await self._start_new(start_of)
         except TimeoutError:
             raise StoreUnavailable(
                 f"the state of {len(wanted)} partitions could not be loaded within "
@@ -163,10 +165,10 @@ class Holdings:
         self.ready = True
         return {partition: self._held[partition].next_offset for partition in wanted}
 
-    async def _take(self, partition: Partition, start_of: StartOf) -> None:
+    async def _take(self, partition: Partition) -> None:
         while True:
             try:
-                await self._keep_or_load(partition, start_of)
+                await self._keep_or_load(partition)
             except StoreUnavailable as error:
                 self._meter.store_reachable(False)
                 logger.warning("waiting for the state store to load %s: %s", partition, error)
@@ -175,7 +177,17 @@ class Holdings:
                 self._meter.store_reachable(True)
                 return
 
-    async def _keep_or_load(self, partition: Partition, start_of: StartOf) -> None:
+    async def _start_new(self, start_of: StartOf) -> None:
+        """Ask where the partitions without state begin, all at once: brokers answer slowly."""
+        new = {p: held for p, held in self._held.items() if held.next_offset == NOWHERE}
+        if not new:
+            return
+        for partition, offset in (await start_of(sorted(new))).items():
+            new[partition].next_offset = offset
+            new[partition].due_at = self._clock.monotonic()  # "latest" must not move by a crash
+            logger.info("%s: no state yet, starts at offset %d", partition, offset)
+
+    async def _keep_or_load(self, partition: Partition) -> None:
         held = self._held.get(partition)
         if held is not None and await self._store.holds(held.claim):
             return
@@ -183,10 +195,8 @@ class Holdings:
         claim = await self._store.claim(partition)
         stored = await self._store.load(claim)
         if stored is None:
-            offset = await start_of(partition)
             learner = Learner(self._city, max_series=self._max_series)
-            generation = 0
-            logger.info("%s: no state yet, starts at offset %d", partition, offset)
+            offset, generation = NOWHERE, 0
         else:
             learner = await asyncio.to_thread(
                 Learner.restore, self._city, stored.chunks, max_series=self._max_series
@@ -203,7 +213,7 @@ class Holdings:
             learner=learner,
             next_offset=offset,
             generation=generation,
-            saved_offset=-1 if stored is None else offset,
+            saved_offset=offset,
             due_at=self._clock.monotonic() + self._interval,
         )
 

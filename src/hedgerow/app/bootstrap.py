@@ -6,7 +6,7 @@ Nothing is connected here; `hedgerow.app.worker` starts and stops what this modu
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import faust
@@ -102,8 +102,8 @@ def build(settings: Settings) -> Parts:
             failure(error)
             raise
 
-    async def start_of(partition: Partition) -> int:
-        return await _start_offset(app.consumer, partition, settings.start)
+    async def start_of(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return await _start_offsets(app.consumer, partitions, settings.start)
 
     app.transport = BatchTransport(
         [URL(f"kafka://{server}") for server in settings.kafka.bootstrap_servers.split(",")],
@@ -192,15 +192,16 @@ def _faust_app(settings: Settings) -> FaustApp:
     )
 
 
-async def _start_offset(consumer: BatchConsumer, partition: Partition, start: Start) -> int:
-    """Ask the broker where a partition without state begins."""
-    tp = next(
-        tp
-        for tp in consumer.assignment()
-        if (tp.topic, tp.partition) == (partition.topic, partition.number)
-    )
+async def _start_offsets(
+    consumer: BatchConsumer, partitions: Sequence[Partition], start: Start
+) -> Mapping[Partition, int]:
+    """Ask the broker where partitions without state begin."""
     ask = consumer.earliest_offsets if start is Start.EARLIEST else consumer.highwaters
-    return int((await ask(tp))[tp])
+    wanted = {(partition.topic, partition.number): partition for partition in partitions}
+    tps = [tp for tp in consumer.assignment() if (tp.topic, tp.partition) in wanted]
+    return {
+        wanted[tp.topic, tp.partition]: int(offset) for tp, offset in (await ask(*tps)).items()
+    }
 
 
 class _Clock:
