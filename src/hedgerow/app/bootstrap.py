@@ -199,9 +199,7 @@ async def _start_offsets(
     ask = consumer.earliest_offsets if start is Start.EARLIEST else consumer.highwaters
     wanted = {(partition.topic, partition.number): partition for partition in partitions}
     tps = [tp for tp in consumer.assignment() if (tp.topic, tp.partition) in wanted]
-    return {
-        wanted[tp.topic, tp.partition]: int(offset) for tp, offset in (await ask(*tps)).items()
-    }
+    return {wanted[tp.topic, tp.partition]: int(offset) for tp, offset in (await ask(*tps)).items()}
 
 
 class _Clock:
