@@ -62,7 +62,7 @@ lock: build/uv/bin/uv  ## Renew requirements/*.txt from pyproject.toml (UPGRADE=
 	$(subst pyproject.toml,,$(LOCK)) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
 
 LOCK := build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+  --no-strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
 
 build/uv/bin/uv: Makefile | $(BIN)/python
 	$(BIN)/python -m venv --clear build/uv

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("run", "demo", "dev", "build")
-PIN = re.compile(r"^([a-z0-9._-]+)==([^ ;]+)(?: ; [^\\]*)? \\$")
+PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[a-z0-9, _-]+\])?==([^ ;]+)(?: ; [^\\]*)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 
 
@@ -79,3 +79,11 @@ def test_the_locks_agree_on_every_version(lock: str) -> None:
     differing = {name for name, versions in pins(lock).items() if everything.get(name) != versions}
 
     assert differing == set()
+
+
+def test_an_extra_is_pinned_with_its_package() -> None:
+    # pip takes `coverage[toml]` for a requirement of its own: pinned as `coverage` alone, it
+    # refuses the whole lock on the day a newer coverage is released.
+    lines = (ROOT / "requirements" / "dev.txt").read_text("utf-8").splitlines()
+
+    assert any(line.startswith("coverage[toml]==") for line in lines)
