@@ -8,12 +8,11 @@ from pathlib import Path
 import hedgerow.models
 
 _FOLDER = Path(hedgerow.models.__file__).parent
-_COMPILED = ("arithmetic", "episodes", "features", "layout", "zone")
 
 
 def pytest_configure() -> None:
-    # numba caches the kernel by the time stamp of kernel.py alone.
+    # numba caches compiled functions by the time stamp of their own file alone.
     kernel = _FOLDER / "kernel.py"
-    newest = max((_FOLDER / f"{name}.py").stat().st_mtime for name in _COMPILED)
+    newest = max(module.stat().st_mtime for module in _FOLDER.glob("*.py"))
     if newest > kernel.stat().st_mtime:
         os.utime(kernel)

@@ -59,7 +59,7 @@ def test_a_forecast_beyond_a_bound_warns_before_it_happens() -> None:
 def test_two_bad_readings_in_a_row_are_no_anomaly_but_more_are() -> None:
     values = daily(24 * 20)
     single, several = list(values), list(values)
-    single[400] += 500
+    single[400] += 250
     several[400:405] = [value + 300 for value in several[400:405]]
     quiet = run(Learner(city()), one_series(single)).alerts
     result = run(Learner(city()), one_series(several))

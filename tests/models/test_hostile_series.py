@@ -13,9 +13,8 @@ from models.logs import HOUR, START, Log, daily, one_series, run
 from hedgerow.models import CityModel, Learner, Profile
 from hedgerow.models import layout as at
 
-CITY = CityModel(
-    (Profile("all", period_seconds=3600, learning_rates=(1.0, 0.1, 0.001), horizons=(1, 2, 7)),)
-)
+EVERY = ("accurate", "holt", "ogd_1", "adagrad_1", "nlms_1", "median_1", "poisson_1")
+CITY = CityModel((Profile("all", period_seconds=3600, experts=EVERY, horizons=(1, 2, 7)),))
 LARGEST = sys.float_info.max
 TINY = 5e-324
 values = st.one_of(
@@ -31,6 +30,7 @@ def learned_numbers(learner: Learner) -> np.ndarray:
     parts = [row[: at.HEAD]]
     for block in bank.layout.blocks:
         parts.append(row[block : block + sizes.pending])
+    parts.append(bank.singles[0])
     return np.concatenate(parts)
 
 

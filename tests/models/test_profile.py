@@ -18,8 +18,9 @@ from hedgerow.models.layout import row_layout
         {"horizons": (2001,)},
         {"period_seconds": 0.0},
         {"period_seconds": 1e9},
-        {"learning_rates": (0.1, 0.1)},
-        {"learning_rates": (2.0,)},
+        {"aggregation": "vote"},
+        {"outside": ("a", "a")},
+        {"minimum": 2.0, "maximum": 1.0},
         {"interval_level": 1.0},
         {"bound_lower": 2.0, "bound_upper": 1.0},
         {"bound_upper": float("nan")},
@@ -36,6 +37,12 @@ def test_the_first_matching_profile_counts_and_a_default_stands_last() -> None:
     assert named == ["speed", "a", "default"]
 
 
+@pytest.mark.parametrize("expert", ["vote", "rls", "rls_x", "rls_1.5", "hour_0", "hour_2.5"])
+def test_experts_that_do_not_exist_are_refused_by_name(expert: str) -> None:
+    with pytest.raises(ProfileError, match=expert):
+        Profile("p", experts=("pattern", expert))
+
+
 def test_two_profiles_of_one_name_are_refused() -> None:
     with pytest.raises(ModelError, match="differ in name"):
         CityModel((Profile("a"), Profile("a")))
@@ -44,9 +51,14 @@ def test_two_profiles_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize("period_ms", [1000, 60_000, 300_000, 3_600_000, 86_400_000])
 def test_the_fields_of_a_row_are_disjoint_and_leave_no_hole(period_ms: int) -> None:
     layout = row_layout(Profile(), period_ms)
-    at = 0
-    for field in sorted(layout.fields, key=lambda f: f.offset):
-        assert field.offset == at
-        at += field.size
-    assert at == layout.sizes.width == len(layout.blank)
+    for single, width, blank in (
+        (False, layout.sizes.width, layout.blank),
+        (True, layout.sizes.single_width, layout.blank_single),
+    ):
+        at = 0
+        for field in sorted(layout.fields, key=lambda f: f.offset):
+            if field.single == single:
+                assert field.offset == at
+                at += field.size
+        assert at == width == len(blank)
     assert len({field.name for field in layout.fields}) == len(layout.fields)

@@ -25,6 +25,7 @@ def city_model(settings: Settings) -> CityModel:
         return CityModel(
             profiles=tuple(profiles),
             timezone=settings.timezone,
+            holidays=settings.holidays,
             plugin_key=None if key is None else key.get_secret_value().encode(),
         )
     except ModelError as error:
@@ -32,20 +33,23 @@ def city_model(settings: Settings) -> CityModel:
 
 
 def _profile(given: ProfileSettings, settings: Settings) -> Profile:
-    rates = {} if given.learning_rates is None else {"learning_rates": given.learning_rates}
     return Profile(
         name=given.name,
         match=given.match,
         period_seconds=given.period_seconds,
         horizons=given.horizons or settings.horizons,
+        experts=given.experts,
+        outside=given.outside,
+        aggregation=given.aggregation,
         river=tuple(RiverExpert(expert.name, dict(expert.parameters)) for expert in given.river),
         interval_level=given.interval_level,
         bound_lower=given.bound_lower,
         bound_upper=given.bound_upper,
+        minimum=given.minimum,
+        maximum=given.maximum,
         alerts=AlertSwitches(
             bound=given.alerts.bound,
             forecast_breach=given.alerts.forecast_breach,
             anomaly=given.alerts.anomaly,
         ),
-        **rates,
     )

@@ -118,10 +118,14 @@ class ProfileSettings(Section):
     match: tuple[str, ...] = ("*",)
     period_seconds: float | None = Field(None, ge=1, le=86_400 * 31)
     horizons: Horizons | None = None
-    learning_rates: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = None
+    experts: tuple[str, ...] = ("accurate",)
+    outside: tuple[str, ...] = ()
+    aggregation: str = "ml-poly"
     interval_level: float = Field(0.9, gt=0.5, lt=1)
     bound_lower: float | None = None
     bound_upper: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
     alerts: AlertSettings = AlertSettings()
     river: tuple[RiverSettings, ...] = ()
 
@@ -135,6 +139,7 @@ class Settings(BaseSettings):
 
     group: str = Field("hedgerow", min_length=1)
     timezone: str = "UTC"
+    holidays: str = ""
     start: Start = Start.EARLIEST
     horizons: Horizons = (1, 3, 12)
     plugin_key: SecretStr | None = None

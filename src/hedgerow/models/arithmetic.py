@@ -21,7 +21,9 @@ Array = NDArray[float64]
 
 def jit(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile without relaxed arithmetic, cached on disk, the interpreter's lock released."""
-    compiled: Callable[_P, _R] = numba.njit(cache=True, nogil=True, fastmath=False)(function)
+    compiled: Callable[_P, _R] = numba.njit(
+        cache=True, nogil=True, fastmath=False, error_model="numpy", no_cfunc_wrapper=True
+    )(function)
     return compiled
 
 

@@ -7,11 +7,14 @@ remembers which of its rows changed since the last snapshot.
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import kernel
+from hedgerow.models.aggregation import RULES
+from hedgerow.models.ensemble import Team
 from hedgerow.models.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
 from hedgerow.models.errors import SnapshotError
 from hedgerow.models.layout import PHASE, RowLayout, row_layout
@@ -19,7 +22,8 @@ from hedgerow.models.profile import Profile
 from hedgerow.models.snapshot import RawChunk
 from hedgerow.models.zone import ZoneTable
 
-CHUNK_ROWS = 256
+CHUNK_ROWS = 64
+Number = TypeVar("Number", np.float64, np.float32)
 
 
 class Bank:
@@ -37,11 +41,13 @@ class Bank:
     Attributes
     ----------
     rows : ndarray of float64, shape (capacity, width)
-        One row a series; only the first ``count`` are in use.
+        One row a series on the exact plane; only the first ``count`` are in use.
+    singles : ndarray of float32, shape (capacity, single_width)
+        The same on the single-precision plane.
     setup : Setup
         What the kernel needs to know of all rows.
     dirty : set of int
-        Chunks of 256 rows that changed since they were last captured.
+        Chunks of 64 rows that changed since they were last captured.
     new : bool
         Whether the layout has never been captured.
     failures : int
@@ -53,19 +59,13 @@ class Bank:
         self.period_ms = period_ms
         self.layout: RowLayout = row_layout(profile, period_ms)
         self.rows = np.empty((0, self.layout.sizes.width))
+        self.singles = np.empty((0, self.layout.sizes.single_width), np.float32)
         self.count = 0
         self.dirty: set[int] = set()
         self.new = True
         self.failures = 0
-        self.setup = kernel.Setup(
-            sizes=self.layout.sizes,
-            horizons=self.layout.horizons,
-            blocks=self.layout.blocks,
-            rates=np.array(profile.learning_rates),
-            tail=(1.0 - profile.interval_level) / 2.0,
-            rules=_rules(profile),
-            zone=zone,
-        )
+        self.setup = _setup(profile, self.layout, zone)
+        self.scratch = kernel.scratch(self.layout.sizes)
 
     def add(self, phase_ms: int) -> int:
         """Start a row for a series whose grid points lie at ``phase_ms`` and return it."""
@@ -78,10 +78,10 @@ class Bank:
         first, self.count = self.count, self.count + rows
         if self.count > len(self.rows):
             capacity = max(16, 2 * len(self.rows), self.count)
-            grown = np.empty((capacity, self.rows.shape[1]))
-            grown[:first] = self.rows[:first]
-            self.rows = grown
+            self.rows = _grown(self.rows, first, capacity)
+            self.singles = _grown(self.singles, first, capacity)
         self.rows[first : self.count] = self.layout.blank
+        self.singles[first : self.count] = self.layout.blank_single
         self.dirty.update(range(first // CHUNK_ROWS, (self.count - 1) // CHUNK_ROWS + 1))
         return first
 
@@ -114,8 +114,9 @@ class Bank:
         """
         self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
         kernel.step_rows(
-            self.rows, self.setup, where, positions, time_ms, values, offsets, silent, out
-        )
+            self.rows, self.singles, self.setup, where, positions, time_ms, values, offsets,
+            silent, self.scratch, out,
+        )  # fmt: skip
 
     def plugin_chunk(self, name: str, chunk: int) -> RawChunk | None:
         """Return the state of plug-ins beside a chunk of rows; none here."""
@@ -126,6 +127,49 @@ class Bank:
     ) -> None:
         """Take back the state of plug-ins; there are none here."""
         raise SnapshotError(f"{raw.name}: the profile {self.profile.name!r} names no plug-ins")
+
+
+def _grown(rows: NDArray[Number], used: int, capacity: int) -> NDArray[Number]:
+    grown = np.empty((capacity, rows.shape[1]), rows.dtype)
+    grown[:used] = rows[:used]
+    return grown
+
+
+def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> kernel.Setup:
+    experts = layout.plan
+    absent_absolute, absent_squared = (np.zeros(len(experts.names), bool) for _ in range(2))
+    if experts.hour >= 0:
+        absent_absolute[experts.hour + 1] = absent_squared[experts.hour] = True
+    if experts.hold >= 0:
+        absent_squared[experts.hold] = True
+    return kernel.Setup(
+        sizes=layout.sizes,
+        horizons=layout.horizons,
+        blocks=layout.blocks,
+        single_blocks=layout.single_blocks,
+        memories=np.array(experts.memories, np.float64),
+        team=Team(
+            pattern=experts.pattern,
+            levels=experts.levels,
+            holt=experts.holt,
+            rls=experts.rls,
+            gradient=experts.gradient,
+            hour=experts.hour,
+            hold=experts.hold,
+            outside=experts.outside,
+            kinds=np.array([kind for kind, _ in experts.linear], np.int64),
+            rates=np.array([rate for _, rate in experts.linear], np.float64),
+            minimum=-math.inf if profile.minimum is None else float(profile.minimum),
+            maximum=math.inf if profile.maximum is None else float(profile.maximum),
+        ),
+        river=experts.river,
+        rule=RULES.index(profile.aggregation),
+        absent_absolute=absent_absolute,
+        absent_squared=absent_squared,
+        tail=(1.0 - profile.interval_level) / 2.0,
+        rules=_rules(profile),
+        zone=zone,
+    )
 
 
 def _rules(profile: Profile) -> Rules:

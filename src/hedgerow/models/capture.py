@@ -4,7 +4,7 @@ Before: ``Learner.capture``. After: ``snapshot`` turns the chunks into bytes, an
 builds a learner from them again.
 
 The chunks: ``meta`` (counts, profiles, sizes), ``series/N`` (1024 series each), ``nursery``,
-``layout/B`` (what the numbers in a row of bank B mean), ``rows/B/N`` (256 rows each) and, where
+``layout/B`` (what the numbers in a row of bank B mean), ``rows/B/N`` (64 rows each) and, where
 a profile names River plug-ins, ``plugins/B/N``.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hedgerow.models.bank import CHUNK_ROWS
 from hedgerow.models.series import CHUNK_SERIES
-from hedgerow.models.snapshot import Capture, RawChunk
+from hedgerow.models.snapshot import Array, Capture, RawChunk
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner
@@ -32,11 +32,13 @@ def capture_state(learner: Learner) -> Capture:
         changed.append(RawChunk("nursery", learner.nursery.arrays()))
     for number, bank in enumerate(learner.banks):
         if bank.new:
-            layout = [[f.name, f.offset, f.size] for f in bank.layout.fields]
+            layout = [[f.name, f.offset, f.size, f.single] for f in bank.layout.fields]
             changed.append(RawChunk(layout_name(number), meta={"fields": layout}))
         for chunk in sorted(bank.dirty):
-            rows = bank.rows[chunk * CHUNK_ROWS : min((chunk + 1) * CHUNK_ROWS, bank.count)]
-            changed.append(RawChunk(rows_name(number, chunk), {"rows": rows.copy()}))
+            span = slice(chunk * CHUNK_ROWS, min((chunk + 1) * CHUNK_ROWS, bank.count))
+            rows, singles = bank.rows[span].copy(), bank.singles[span].copy()
+            planes: dict[str, Array] = {"rows": rows, "singles": singles}
+            changed.append(RawChunk(rows_name(number, chunk), planes))
             plugins = bank.plugin_chunk(plugins_name(number, chunk), chunk)
             if plugins is not None:
                 changed.append(plugins)
@@ -105,6 +107,7 @@ def _meta(learner: Learner) -> RawChunk:
         "meta",
         meta={
             "timezone": city.timezone,
+            "rows_in_chunk": CHUNK_ROWS,
             "profiles": [[p.name, p.fingerprint] for p in city.profiles],
             "series": len(learner.series),
             "counts": asdict(learner.counts),

@@ -1,8 +1,9 @@
 """What a series remembers of itself, and the features made of it. Compiled.
 
-``kernel`` puts every reading into the row's ring and standardiser through here, and freezes the
-features of a forecast into its pending entry. A feature that cannot be known (the ring does not
-reach back, or the slot was missing) stands at its mean.
+``kernel`` puts every reading into the row's ring, weekly pattern and smoothed levels through
+here, and freezes the features of the forecasts made at it: one vector for all horizons. A
+feature that cannot be known (the ring does not reach back, or the slot was missing) stands at
+the nearest thing that is: the reading after it, the pattern, the mean.
 """
 
 # ruff: noqa: PLR0917 (compiled functions are called by position)
@@ -14,24 +15,37 @@ import math
 import numpy as np
 
 from hedgerow.models.arithmetic import Array, clamp, jit, standardise, welford
+from hedgerow.models.experts import LEVEL_RATES
 from hedgerow.models.layout import (
     DAY_MS,
-    END_SCALED,
-    FIRST_SCALED,
+    DEVIATION,
+    DEVIATION_BEFORE,
+    HOLT_LEVEL,
+    HOLT_TREND,
+    LEVEL,
     MEAN,
     NEGATIVE,
+    PHASE,
+    ROOT_MEAN,
+    ROOT_VARIANCE,
     SEEN,
     SLOT,
-    STATS,
+    SURPRISE,
+    USUAL_OFF,
     VARIANCE,
     WEEK_MS,
     Layout,
 )
-from hedgerow.models.zone import ZoneTable
+from hedgerow.models.least_squares import Single
+from hedgerow.models.zone import ZoneTable, is_holiday, local_time
 
 CLIP_Z = 10.0  # standard deviations at which features, labels and slopes are cut
 WINSOR_AFTER = 50  # values after which a single one no longer moves a standardiser at will
 WINSOR_Z = 20.0
+USUAL_RATE, MOST_USUAL = 0.02, 8.0
+PATTERN_RATE = 0.2  # weight of the newest week in the pattern
+HOLT_RATE, HOLT_TREND_RATE, HOLT_DAMPING = 0.3, 0.05, 0.9
+_MONDAY_MS = 3 * DAY_MS  # 1970 began on a Thursday
 
 
 @jit
@@ -44,13 +58,40 @@ def winsorise(count: float, mean: float, variance: float, value: float) -> float
 
 
 @jit
-def standardise_reading(row: Array, value: float) -> None:
-    """Let a reading into the series' mean and variance."""
-    row[SEEN] += 1.0
-    if value < 0.0:
+def root(row: Array, value: float) -> float:
+    """Return the value on the scale where the noise of counts is even: its square root.
+
+    Series that have been negative stay on their own scale (Anscombe 1948).
+    """
+    return value if row[NEGATIVE] == 1.0 else math.sqrt(max(value, 0.0))
+
+
+@jit
+def unroot(row: Array, value: float) -> float:
+    """Undo `root`."""
+    return value if row[NEGATIVE] == 1.0 else max(value, 0.0) ** 2
+
+
+@jit
+def standardise_reading(row: Array, value: float) -> bool:
+    """Let a reading into the running means and variances of the value and of its root.
+
+    Returns whether it is the first negative one: from then on there is no root, and what was
+    learned on that scale means nothing.
+    """
+    first_negative = value < 0.0 and row[NEGATIVE] == 0.0
+    if first_negative:
         row[NEGATIVE] = 1.0
+        row[ROOT_MEAN], row[ROOT_VARIANCE] = row[MEAN], row[VARIANCE]
+    row[SEEN] += 1.0
     kept = winsorise(row[SEEN], row[MEAN], row[VARIANCE], value)
     row[MEAN], row[VARIANCE] = welford(row[SEEN], row[MEAN], row[VARIANCE], kept)
+    rooted = root(row, value)
+    kept = winsorise(row[SEEN], row[ROOT_MEAN], row[ROOT_VARIANCE], rooted)
+    row[ROOT_MEAN], row[ROOT_VARIANCE] = welford(
+        row[SEEN], row[ROOT_MEAN], row[ROOT_VARIANCE], kept
+    )
+    return bool(first_negative)
 
 
 @jit
@@ -82,48 +123,150 @@ def look_back_season(row: Array, sizes: Layout, slot: int, horizon: int, season:
 
 
 @jit
-def local_time(zone: ZoneTable, time_ms: int) -> int:
-    """Return the local wall-clock time of a UTC time, both in ms."""
-    i = int(np.searchsorted(zone.starts, time_ms, "right")) - 1
-    return int(time_ms + zone.offsets[max(i, 0)])
+def pattern_bin(sizes: Layout, local_ms: int, holiday: bool) -> int:
+    """Return the bin of the weekly pattern at a local time, a holiday's being a Sunday's."""
+    sunday = 6 * DAY_MS + local_ms % DAY_MS
+    in_week = sunday if holiday else (local_ms + _MONDAY_MS) % WEEK_MS
+    return in_week * sizes.bins // WEEK_MS
 
 
 @jit
-def write_features(
-    row: Array, sizes: Layout, block: int, x_at: int, slot: int, horizon: int, local_ms: int
+def remember(
+    row: Array, single: Single, sizes: Layout, slot: int, value: float, bin_now: int, haste: float
 ) -> None:
-    """Write the features of the forecast made at ``slot`` to ``x_at``, standardised online.
+    """Let a reading into ring, pattern, smoothed levels and trend.
 
-    ``local_ms`` is the local time of the target. The order is that of ``layout.FEATURES``.
+    ``haste`` multiplies the pattern's rate: above 1 for a while after a drift.
     """
-    value = look_back(row, sizes, slot, 0)
-    before = look_back(row, sizes, slot, 1)
-    row[x_at] = 1.0
-    row[x_at + 1] = value
-    row[x_at + 2] = value - before
-    row[x_at + 3] = before - look_back(row, sizes, slot, 2)
-    row[x_at + 4] = look_back_season(row, sizes, slot, horizon, sizes.day)
-    row[x_at + 5] = look_back_season(row, sizes, slot, horizon, sizes.week)
-    row[x_at + 6] = value - look_back_season(row, sizes, slot, 0, sizes.day)
-    row[x_at + 7] = value - look_back_season(row, sizes, slot, 0, sizes.week)
-    for i in range(FIRST_SCALED, END_SCALED):
-        raw = row[x_at + i]
-        if math.isnan(raw):
-            row[x_at + i] = 0.0
-            continue
-        stats = block + sizes.feature_stats + (i - FIRST_SCALED) * STATS
-        count, mean, variance = row[stats] + 1.0, row[stats + 1], row[stats + 2]
-        mean, variance = welford(count, mean, variance, winsorise(count, mean, variance, raw))
-        row[stats], row[stats + 1], row[stats + 2] = count, mean, variance
-        row[x_at + i] = clamp(standardise(raw, mean, variance), CLIP_Z)
-    # Unit variance over a cycle; the second harmonic by the double-angle formulas.
-    root2 = math.sqrt(2.0)
-    for cycle in range(2):
-        span = WEEK_MS if cycle else DAY_MS
-        angle = 2.0 * math.pi * (local_ms % span) / span
-        sine, cosine = math.sin(angle), math.cos(angle)
-        at = x_at + END_SCALED + 4 * cycle
-        row[at] = root2 * sine
-        row[at + 1] = root2 * cosine
-        row[at + 2] = root2 * 2.0 * sine * cosine
-        row[at + 3] = root2 * (cosine * cosine - sine * sine)
+    gap = slot - int(row[SLOT])
+    put(row, sizes, slot, value)
+    at = sizes.pattern + bin_now
+    expected = row[at]
+    row[DEVIATION_BEFORE] = row[DEVIATION]
+    single[sizes.visits + bin_now] += np.float32(1.0)
+    if math.isnan(expected):
+        row[DEVIATION] = 0.0
+        row[at] = value
+    else:
+        row[DEVIATION] = value - expected
+        value = expected + _usual(row, row[DEVIATION])
+        per_week = max(WEEK_MS // (sizes.period_ms * sizes.bins), 1)
+        rate = max(PATTERN_RATE * haste / per_week, 1.0 / single[sizes.visits + bin_now])
+        row[at] += min(rate, 1.0) * (value - expected)
+    surprise = 0.0 if math.isnan(expected) else value - expected
+    for i in range(len(LEVEL_RATES)):
+        rate = max(LEVEL_RATES[i], 1.0 / row[SEEN])
+        row[LEVEL + i] += rate * (value - row[LEVEL + i])
+        row[SURPRISE + i] += LEVEL_RATES[i] * (surprise - row[SURPRISE + i])
+    _holt(row, value, gap)
+
+
+@jit
+def _usual(row: Array, deviation: float) -> float:
+    """Return a deviation, cut at some times the usual one, and let it into that.
+
+    A single wild reading would stay in the pattern for weeks; one that stays makes itself usual.
+    """
+    kept = deviation
+    if row[SEEN] > WINSOR_AFTER and row[USUAL_OFF] > 0.0:
+        kept = clamp(deviation, MOST_USUAL * row[USUAL_OFF])
+    rate = max(USUAL_RATE, 1.0 / row[SEEN])
+    row[USUAL_OFF] += rate * (abs(kept) - row[USUAL_OFF])
+    return kept
+
+
+@jit
+def _holt(row: Array, value: float, gap: int) -> None:
+    """One step of exponential smoothing with a damped trend (Gardner & McKenzie 1985)."""
+    if row[SEEN] <= 1.0:
+        row[HOLT_LEVEL], row[HOLT_TREND] = value, 0.0
+        return
+    ahead = row[HOLT_LEVEL] + damped_sum(gap) * row[HOLT_TREND]
+    level = ahead + HOLT_RATE * (value - ahead)
+    trend = row[HOLT_TREND] * HOLT_DAMPING**gap
+    row[HOLT_TREND] = trend + HOLT_TREND_RATE * ((level - row[HOLT_LEVEL]) / gap - trend)
+    row[HOLT_LEVEL] = level
+
+
+@jit
+def damped_sum(slots: int) -> float:
+    """Return φ + φ² + … + φⁿ, what a damped trend adds up to over so many slots."""
+    damping: float = HOLT_DAMPING
+    return damping * (1.0 - damping**slots) / (1.0 - damping)
+
+
+@jit
+def standard(row: Array, value: float, fallback: float) -> float:
+    """Return a value in standard deviations, ``fallback`` where it is missing, cut."""
+    if math.isnan(value):
+        return fallback
+    return clamp(standardise(value, row[MEAN], row[VARIANCE]), CLIP_Z)
+
+
+@jit
+def rooted(row: Array, value: float, fallback: float) -> float:
+    """Return a value's root in standard deviations of roots, likewise."""
+    if math.isnan(value):
+        return fallback
+    z = standardise(root(row, value), row[ROOT_MEAN], row[ROOT_VARIANCE])
+    return clamp(z, CLIP_Z)
+
+
+@jit
+def write_common(row: Array, sizes: Layout, x: Single, slot: int, zone: ZoneTable) -> None:
+    """Write the features that all horizons share, those of the targets excepted.
+
+    The order is that of ``layout.COMMON_FEATURES``.
+    """
+    x[0] = np.float32(1.0)
+    z = 0.0
+    for age in range(4):
+        z = standard(row, look_back(row, sizes, slot, age), z)
+        x[1 + age] = np.float32(z)
+    deviation = math.sqrt(row[VARIANCE])
+    scale = 1.0 / deviation if deviation > 0.0 else 0.0
+    for i in range(3):
+        x[5 + i] = np.float32(standard(row, row[LEVEL + i], 0.0))
+    x[8] = np.float32(clamp(row[DEVIATION] * scale, CLIP_Z))
+    x[9] = np.float32(clamp(row[DEVIATION_BEFORE] * scale, CLIP_Z))
+    x[10] = np.float32(clamp(row[SURPRISE + 1] * scale, CLIP_Z))
+    local_ms = local_time(zone, time_of(row, sizes, slot))
+    usual = row[sizes.pattern + pattern_bin(sizes, local_ms, is_holiday(zone, local_ms))]
+    usual_z = standard(row, usual, 0.0)
+    x[11] = np.float32(standard(row, look_back_season(row, sizes, slot, 0, sizes.day), usual_z))
+    x[12] = np.float32(standard(row, look_back_season(row, sizes, slot, 0, sizes.week), usual_z))
+    angle = 2.0 * math.pi * (local_ms % DAY_MS) / DAY_MS
+    sine, cosine = math.sin(angle), math.cos(angle)
+    s, c = sine, cosine
+    for k in range(4):  # the next harmonic by the addition formulas
+        x[13 + 2 * k] = np.float32(s)
+        x[14 + 2 * k] = np.float32(c)
+        s, c = s * cosine + c * sine, c * cosine - s * sine
+    angle = 2.0 * math.pi * ((local_ms + _MONDAY_MS) % WEEK_MS) / WEEK_MS
+    x[21] = np.float32(math.sin(angle))
+    x[22] = np.float32(math.cos(angle))
+
+
+@jit
+def time_of(row: Array, sizes: Layout, slot: int) -> int:
+    """Return the time of a slot's grid point."""
+    return int(row[PHASE]) + slot * sizes.period_ms
+
+
+@jit
+def write_hour(
+    row: Array, x: Single, value: float, before: float, usual: float, rest: bool
+) -> None:
+    """Write the few features of the model for one part of the day, on the scale of roots.
+
+    ``usual`` is the pattern at the target, ``rest`` whether that lies on a rest day.
+    """
+    z = rooted(row, value, 0.0)
+    x[0] = np.float32(1.0)
+    x[1] = np.float32(1.0 if rest else 0.0)
+    x[2] = np.float32(z)
+    x[3] = np.float32(rooted(row, before, z))
+    x[4] = np.float32(rooted(row, usual, 0.0))
+    expected = value - row[DEVIATION]
+    x[5] = np.float32(z - rooted(row, expected, z))
+    x[6] = np.float32(rooted(row, row[LEVEL], z))

@@ -20,36 +20,27 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models.arithmetic import (
-    Array,
-    clamp,
-    dot,
-    gradient_step,
-    hedge_step,
-    jit,
-    quantile_step,
-    standardise,
-    weighted_mean,
-)
+from hedgerow.models.aggregation import Flags, learn, table_size, weigh
+from hedgerow.models.arithmetic import Array, clamp, jit, quantile_step
+from hedgerow.models.ensemble import Place, Team, ask, forget_roots, freeze, teach
 from hedgerow.models.episodes import Events, Reading, Rules, watch_forecasts, watch_reading
 from hedgerow.models.features import (
     CLIP_Z,
-    local_time,
-    look_back,
-    look_back_season,
-    put,
+    pattern_bin,
+    remember,
     standardise_reading,
-    write_features,
+    write_common,
 )
+from hedgerow.models.hold import LEAST_REPEATS, note_repeat
 from hedgerow.models.layout import (
     ABSOLUTE_ERROR,
+    CONTEXT,
+    CONTEXTS,
     COVERED,
-    DAY,
     ENTRY_HEAD,
     EXPECTED,
     LABELS,
     LOWER,
-    MEAN,
     NEGATIVE,
     OFFSET_LOWER,
     OFFSET_UPPER,
@@ -59,45 +50,69 @@ from hedgerow.models.layout import (
     PREDICTED,
     PUBLISHED,
     REFERENCES,
+    REPEATS_SLOW,
+    ROOT_SHIFT,
+    RUN,
+    SCALE,
     SCALE_ABSOLUTE,
-    SCALE_SQUARED,
+    SHIFT,
     SLOT,
     SQUARED_ERROR,
     UPPER,
-    VARIANCE,
-    WEEK,
     WIDTH_SUM,
     WITH_INTERVAL,
     Layout,
     N,
 )
-from hedgerow.models.zone import ZoneTable
+from hedgerow.models.least_squares import Single, gain_step
+from hedgerow.models.zone import ZoneTable, is_holiday, local_time
 
 LEARNED, LATE, DUPLICATE, REJECTED = range(4)
 
-# Values beyond this are learned as this: sums of their squares stay finite.
-LARGEST = 1e100
-# Losses are in units of the running loss. Measured on the same sets as the learning rates: mean
-# error ratios stay within 1 % for rates of 0.05 to 0.1 with shares of 0.002 to 0.02; at a rate of
-# 0.5 they are 1 % (absolute) and 4 % (squared) worse.
-HEDGE_RATE = 0.1
-HEDGE_SHARE = 0.01
-MOST_LOSS = 50.0
+# Values beyond this are learned as this: fourth powers of them stay finite.
+LARGEST = 1e60
 SCALE_MEMORY = 0.02  # weight of the newest loss in the running one
+MOST_OFF = 50.0  # running errors
+SETTLED = 20.0  # labels before an error counts as far off
 CALIBRATED_AFTER = 50  # labels before an interval is published
 INTERVAL_STEP = 0.1  # of the running absolute error
 
 
 class Setup(NamedTuple):
-    """What all rows of a bank have in common."""
+    """What all rows of a bank have in common.
+
+    ``absent_absolute`` and ``absent_squared`` name the experts that a loss does without: a
+    median says nothing about a mean, nor the other way round.
+    """
 
     sizes: Layout
     horizons: NDArray[np.int64]
     blocks: NDArray[np.int64]
-    rates: Array
+    single_blocks: NDArray[np.int64]
+    memories: Array
+    team: Team
+    river: int
+    rule: int
+    absent_absolute: Flags
+    absent_squared: Flags
     tail: float
     rules: Rules
     zone: ZoneTable
+
+
+class Rows(NamedTuple):
+    """One series' row on both planes."""
+
+    exact: Array
+    single: Single
+
+
+class Scratch(NamedTuple):
+    """Room that a step overwrites."""
+
+    predictions: Array
+    weights: Array
+    features: Single
 
 
 class Outputs(NamedTuple):
@@ -113,9 +128,16 @@ class Outputs(NamedTuple):
     events: Events
 
 
+def scratch(sizes: Layout) -> Scratch:
+    """Make room for the steps of a bank."""
+    return Scratch(
+        np.empty(sizes.experts), np.empty(sizes.experts), np.empty(max(sizes.padded, 8), np.float32)
+    )
+
+
 @jit
-def _score(row: Array, block: int, entry: int, value: float) -> None:
-    """Add the error of a published forecast, and of the references it is measured against."""
+def _score(row: Array, sizes: Layout, block: int, entry: int, value: float) -> None:
+    """Add the error of a published forecast, and of what it is measured against."""
     ours = abs(value - row[entry + PREDICTED])
     row[block + N] += 1.0
     row[block + ABSOLUTE_ERROR] += ours
@@ -127,6 +149,10 @@ def _score(row: Array, block: int, entry: int, value: float) -> None:
             row[at] += 1.0
             row[at + 1] += ours
             row[at + 2] += abs(value - theirs)
+    for i in range(sizes.experts):
+        theirs = row[entry + ENTRY_HEAD + i]
+        if not math.isnan(theirs):
+            row[block + sizes.regrets + i] += ours - abs(value - theirs)
     lower, upper = row[entry + LOWER], row[entry + UPPER]
     if not math.isnan(lower):
         row[block + WITH_INTERVAL] += 1.0
@@ -136,43 +162,50 @@ def _score(row: Array, block: int, entry: int, value: float) -> None:
 
 
 @jit
-def _reweigh(
-    row: Array, sizes: Layout, block: int, entry: int, value: float, losses: Array
-) -> None:
-    """Move both weight vectors by the experts' losses, in units of our own running loss."""
-    memory = max(SCALE_MEMORY, 1.0 / (row[block + LABELS] + 1.0))
-    for squared in range(2):
-        ours = abs(value - row[entry + (EXPECTED if squared else PREDICTED)])
-        scale_at = block + (SCALE_SQUARED if squared else SCALE_ABSOLUTE)
-        row[scale_at] += memory * ((ours * ours if squared else ours) - row[scale_at])
-        scale = row[scale_at]
-        for i in range(sizes.experts):
-            error = abs(value - row[entry + ENTRY_HEAD + i])
-            loss = error * error if squared else error
-            if math.isnan(error):
-                losses[i] = math.nan
-            elif scale > 0.0:
-                losses[i] = min(loss / scale, MOST_LOSS)
-            else:
-                losses[i] = 0.0
-        at = block + (sizes.weights_squared if squared else sizes.weights_absolute)
-        hedge_step(row[at : at + sizes.experts], losses, HEDGE_RATE, HEDGE_SHARE)
+def context_table(sizes: Layout, block: int, context: int) -> int:
+    """Return where the table of the absolute loss for a context stands."""
+    return block + sizes.tables_absolute + context * table_size(sizes.experts)
 
 
 @jit
-def _learn_gradient(
-    row: Array, sizes: Layout, block: int, entry: int, label: float, rates: Array
+def _within(value: float, middle: float, reach: float) -> float:
+    return min(max(value, middle - reach), middle + reach)
+
+
+@jit
+def _reweigh(
+    row: Array, setup: Setup, block: int, entry: int, value: float, scratch: Scratch
 ) -> None:
-    """Descend each OGD expert's squared loss on the frozen features."""
-    x_at = entry + ENTRY_HEAD + sizes.experts
-    x = row[x_at : x_at + sizes.features]
-    norm = dot(x, x)
-    for i in range(sizes.rates):
-        at = block + sizes.theta + i * sizes.features
-        theta = row[at : at + sizes.features]
-        slope = clamp(2.0 * (dot(theta, x) - label), CLIP_Z)
-        # A longer step would overshoot its own label, and diverge.
-        gradient_step(theta, x, slope, min(rates[i], 0.5 / norm))
+    """Let both aggregations learn how far each expert was off.
+
+    Nothing counts as further off than ``MOST_OFF`` times the running error, or one wild reading
+    would outweigh all others for good.
+    """
+    sizes = setup.sizes
+    size = table_size(sizes.experts)
+    scale = row[block + SCALE_ABSOLUTE]
+    reach = MOST_OFF * scale if row[block + LABELS] > SETTLED and scale > 0.0 else LARGEST
+    for squared in range(2):
+        forecast = row[entry + (EXPECTED if squared else PREDICTED)]
+        off = forecast - _within(value, forecast, reach)
+        for i in range(sizes.experts):
+            prediction = row[entry + ENTRY_HEAD + i]
+            if not math.isnan(prediction):
+                prediction = _within(prediction, forecast, reach)
+            scratch.predictions[i] = prediction
+        if squared:
+            at = block + sizes.table_squared
+            learn(
+                row[at : at + size], setup.rule, scratch.predictions, setup.absent_squared,
+                forecast, 2.0 * off, scratch.weights,
+            )  # fmt: skip
+        else:
+            slope = 1.0 if off > 0.0 else (-1.0 if off < 0.0 else 0.0)
+            at = context_table(sizes, block, int(row[entry + CONTEXT]))
+            learn(
+                row[at : at + size], setup.rule, scratch.predictions, setup.absent_absolute,
+                forecast, slope, scratch.weights,
+            )  # fmt: skip
 
 
 @jit
@@ -182,9 +215,15 @@ def _learn_interval(row: Array, block: int, entry: int, value: float, tail: floa
     Until calibrated the ends are in units of the running error, which still shrinks as the
     experts learn, and take long steps; from then on they are in the series' own unit.
     """
+    memory = max(SCALE_MEMORY, 1.0 / (row[block + LABELS] + 1.0))
+    residual = value - row[entry + PREDICTED]
+    scale = row[block + SCALE_ABSOLUTE]
+    error = abs(residual)
+    if row[block + LABELS] > SETTLED and scale > 0.0:
+        error = min(error, MOST_OFF * scale)
+    row[block + SCALE_ABSOLUTE] += memory * (error - scale)
     row[block + LABELS] += 1.0
     labels = row[block + LABELS]
-    residual = value - row[entry + PREDICTED]
     scale = row[block + SCALE_ABSOLUTE]
     step = INTERVAL_STEP * scale
     if labels <= CALIBRATED_AFTER:
@@ -211,6 +250,21 @@ def due(row: Array, sizes: Layout, block: int, horizon: int, slot: int) -> int:
 
 
 @jit
+def place(setup: Setup, k: int, slot: int) -> Place:
+    """Return where the forecast made at ``slot`` for the ``k``-th horizon lies."""
+    sizes = setup.sizes
+    horizon, block = setup.horizons[k], setup.blocks[k]
+    return Place(
+        horizon,
+        entry_of(sizes, block, horizon, slot),
+        block,
+        setup.single_blocks[k],
+        origin_of(sizes, slot),
+        slot,
+    )
+
+
+@jit
 def slot_of(row: Array, sizes: Layout, time_ms: int) -> int:
     """Return the slot whose grid point is nearest to a time."""
     return (time_ms - int(row[PHASE]) + sizes.period_ms // 2) // sizes.period_ms
@@ -223,20 +277,28 @@ def current_slot(row: Array) -> int:
 
 
 @jit
-def label_of(row: Array, value: float) -> float:
-    """Return a value as what linear experts and plug-ins learn: standardised and cut."""
-    z = standardise(clamp(value, LARGEST), row[MEAN], row[VARIANCE])
-    return clamp(z, CLIP_Z)
+def origin_of(sizes: Layout, slot: int) -> int:
+    """Return where on the single plane the features of the reading at ``slot`` are kept."""
+    return sizes.origins + (slot % sizes.longest) * sizes.origin
+
+
+@jit
+def label_of(row: Array, entry: int, value: float) -> float:
+    """Return a value as linear experts and plug-ins learn it: standardised as at the forecast."""
+    deviation = row[entry + SCALE]
+    off = clamp(value, LARGEST) - row[entry + SHIFT]
+    return clamp(off / deviation, CLIP_Z) if deviation > 0.0 else 0.0
 
 
 @jit
 def take(
-    row: Array, setup: Setup, reading: Reading, silent: bool, scratch: Array, out: Outputs
+    rows: Rows, setup: Setup, reading: Reading, silent: bool, scratch: Scratch, out: Outputs
 ) -> bool:
     """Score and learn from a reading, then freeze the features of the next forecasts.
 
     Returns whether the reading was learned; if not, nothing has changed.
     """
+    row, single = rows.exact, rows.single
     sizes, horizons, blocks = setup.sizes, setup.horizons, setup.blocks
     slot = slot_of(row, sizes, reading.time_ms)
     if slot <= row[SLOT]:
@@ -247,63 +309,74 @@ def take(
     if not silent:
         entry = due(row, sizes, blocks[0], horizons[0], slot)
         watch_reading(row, entry, setup.rules, reading, out.events)
-    standardise_reading(row, value)
-    label = label_of(row, value)
+    if standardise_reading(row, value):
+        _leave_roots(row, single, setup)
     for k in range(len(horizons)):
         entry = due(row, sizes, blocks[k], horizons[k], slot)
         if entry >= 0:
-            if row[entry + PUBLISHED] == 1.0:
-                _score(row, blocks[k], entry, value)
-            _reweigh(row, sizes, blocks[k], entry, value, scratch)
-            _learn_gradient(row, sizes, blocks[k], entry, label, setup.rates)
-            _learn_interval(row, blocks[k], entry, value, setup.tail)
-    put(row, sizes, slot, value)
+            _settle(row, single, setup, place(setup, k, slot - horizons[k]), value, scratch)
+    note_repeat(row, value == row[sizes.ring + int(row[SLOT]) % sizes.ring_size])
+    local_ms = local_time(setup.zone, reading.time_ms)
+    now = pattern_bin(sizes, local_ms, is_holiday(setup.zone, local_ms))
+    remember(row, single, sizes, slot, value, now, 1.0)
+    origin = origin_of(sizes, slot)
+    x = single[origin : origin + sizes.padded]
+    write_common(row, sizes, x, slot, setup.zone)
     for k in range(len(horizons)):
-        entry = entry_of(sizes, blocks[k], horizons[k], slot)
-        row[entry + ORIGIN] = slot
-        row[entry + PUBLISHED] = 0.0 if silent else 1.0
-        x_at = entry + ENTRY_HEAD + sizes.experts
-        target_ms = int(row[PHASE]) + (slot + horizons[k]) * sizes.period_ms
-        local_ms = local_time(setup.zone, target_ms)
-        write_features(row, sizes, blocks[k], x_at, slot, horizons[k], local_ms)
+        at = place(setup, k, slot)
+        row[at.entry + ORIGIN] = slot
+        row[at.entry + PUBLISHED] = 0.0 if silent else 1.0
+        freeze(row, single, sizes, setup.team, setup.zone, at, k)
+    for i in range(sizes.memories):
+        start = sizes.covariances + i * sizes.padded * sizes.padded
+        gain = single[origin + (1 + i) * sizes.padded : origin + (2 + i) * sizes.padded]
+        covariance = single[start : start + sizes.padded * sizes.padded]
+        gain_step(covariance, x, gain, scratch.features, setup.memories[i])
     return True
 
 
 @jit
-def _ask_experts(
-    row: Array, sizes: Layout, block: int, entry: int, slot: int, horizon: int, external: Array
+def _settle(
+    row: Array, single: Single, setup: Setup, at: Place, value: float, scratch: Scratch
 ) -> None:
-    """Write every expert's prediction into the pending entry, NaN where it sleeps.
-
-    Series that were never negative get no negative forecasts.
-    """
-    floor = -math.inf if row[NEGATIVE] == 1.0 else 0.0
-    deviation = math.sqrt(row[VARIANCE])
-    first = entry + ENTRY_HEAD
-    x = row[first + sizes.experts : first + sizes.experts + sizes.features]
-    row[first + PERSISTENCE] = look_back(row, sizes, slot, 0)
-    row[first + DAY] = look_back_season(row, sizes, slot, horizon, sizes.day)
-    row[first + WEEK] = look_back_season(row, sizes, slot, horizon, sizes.week)
-    for i in range(sizes.rates + len(external)):
-        if i < sizes.rates:
-            at = block + sizes.theta + i * sizes.features
-            z = dot(row[at : at + sizes.features], x)
-        else:
-            z = external[i - sizes.rates]
-        if not math.isnan(z):
-            z = max(row[MEAN] + deviation * clamp(z, CLIP_Z), floor)
-        row[first + WEEK + 1 + i] = z
+    """Score a forecast whose label is here, then let everything learn from it."""
+    sizes = setup.sizes
+    if row[at.entry + PUBLISHED] == 1.0:
+        _score(row, sizes, at.block, at.entry, value)
+    _reweigh(row, setup, at.block, at.entry, value, scratch)
+    teach(row, single, sizes, setup.team, at, setup.memories, value, scratch.features)
+    _learn_interval(row, at.block, at.entry, value, setup.tail)
 
 
 @jit
-def _aggregate(row: Array, sizes: Layout, block: int, entry: int) -> None:
+def _leave_roots(row: Array, single: Single, setup: Setup) -> None:
+    """Drop what was learned on the scale of roots, and what is pending on it."""
+    sizes = setup.sizes
+    for k in range(len(setup.horizons)):
+        forget_roots(single, sizes, setup.single_blocks[k])
+        for depth in range(setup.horizons[k]):
+            entry = setup.blocks[k] + sizes.pending + depth * sizes.entry
+            row[entry + ROOT_SHIFT] = math.nan
+
+
+@jit
+def _aggregate(row: Array, setup: Setup, block: int, entry: int, weights: Array) -> None:
     """Weigh the experts' predictions and put the interval around them."""
-    experts = row[entry + ENTRY_HEAD : entry + ENTRY_HEAD + sizes.experts]
-    weights = block + sizes.weights_absolute
-    predicted = weighted_mean(row[weights : weights + sizes.experts], experts)
-    weights = block + sizes.weights_squared
+    sizes = setup.sizes
+    size = table_size(sizes.experts)
+    predictions = row[entry + ENTRY_HEAD : entry + ENTRY_HEAD + sizes.experts]
+    context = 0
+    if row[REPEATS_SLOW] >= LEAST_REPEATS:
+        context = min(int(row[RUN]), CONTEXTS - 1)
+    row[entry + CONTEXT] = context
+    at = context_table(sizes, block, context)
+    if row[at] == 0.0:  # nothing learned in this context yet
+        at = context_table(sizes, block, 0)
+    predicted = weigh(row[at : at + size], setup.rule, predictions, setup.absent_absolute, weights)
+    at = block + sizes.table_squared
+    mean = weigh(row[at : at + size], setup.rule, predictions, setup.absent_squared, weights)
     row[entry + PREDICTED] = predicted
-    row[entry + EXPECTED] = weighted_mean(row[weights : weights + sizes.experts], experts)
+    row[entry + EXPECTED] = mean
     row[entry + LOWER] = math.nan
     row[entry + UPPER] = math.nan
     if row[block + LABELS] >= CALIBRATED_AFTER:
@@ -314,22 +387,30 @@ def _aggregate(row: Array, sizes: Layout, block: int, entry: int) -> None:
 
 @jit
 def forecast(
-    row: Array, setup: Setup, reading: Reading, silent: bool, external: Array, out: Outputs
+    rows: Rows,
+    setup: Setup,
+    reading: Reading,
+    silent: bool,
+    external: Array,
+    scratch: Scratch,
+    out: Outputs,
 ) -> None:
     """Forecast every horizon from the features ``take`` froze, and watch the forecasts.
 
     ``external`` holds the plug-ins' predictions in standard deviations from the mean: a line
     per horizon, NaN where one sleeps.
     """
-    sizes, horizons, blocks = setup.sizes, setup.horizons, setup.blocks
+    row, single = rows.exact, rows.single
+    sizes, horizons = setup.sizes, setup.horizons
     slot = int(row[SLOT])
     breach = 0
     breach_at = math.nan
     for k in range(len(horizons)):
         horizon = horizons[k]
-        entry = entry_of(sizes, blocks[k], horizon, slot)
-        _ask_experts(row, sizes, blocks[k], entry, slot, horizon, external[k])
-        _aggregate(row, sizes, blocks[k], entry)
+        at = place(setup, k, slot)
+        entry = at.entry
+        ask(row, single, sizes, setup.team, at, external[k], setup.river)
+        _aggregate(row, setup, at.block, entry, scratch.weights)
         if silent:
             continue
         line = reading.position
@@ -350,7 +431,8 @@ def forecast(
 
 @jit
 def step_rows(
-    rows: Array,
+    exact: Array,
+    single: Single,
     setup: Setup,
     where: NDArray[np.int64],
     positions: NDArray[np.int64],
@@ -358,14 +440,14 @@ def step_rows(
     values: Array,
     offsets: NDArray[np.int64],
     silent: bool,
+    scratch: Scratch,
     out: Outputs,
 ) -> None:
     """Step many readings in log order: reading ``positions[i]`` belongs to row ``where[i]``."""
-    scratch = np.empty(setup.sizes.experts)
     external = np.empty((len(setup.horizons), 0))
     for i in range(len(positions)):
         p = positions[i]
-        row = rows[where[i]]
+        rows = Rows(exact[where[i]], single[where[i]])
         reading = Reading(p, time_ms[p], values[p], offsets[p])
-        if take(row, setup, reading, silent, scratch, out):
-            forecast(row, setup, reading, silent, external, out)
+        if take(rows, setup, reading, silent, scratch, out):
+            forecast(rows, setup, reading, silent, external, scratch, out)

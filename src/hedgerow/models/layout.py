@@ -1,9 +1,11 @@
-"""Which number of a series' row means what.
+"""Which number of a series' state means what.
 
-A row is everything learned about one series: one contiguous run of float64, integers stored
-exactly. ``Layout`` holds the offsets and sizes the compiled kernel needs; ``fields`` names every
-run of a row, so that a snapshot can be read by name when a profile has changed. ``profile``
-comes before, ``kernel`` and ``bank`` stand on it.
+What is learned about one series is a row on each of two planes: float64 for what must be exact
+(times, sums, scores, weights, values) and float32 for what is large and approximate (the
+coefficients and covariances of least squares, features waiting for their label). ``Layout``
+holds the offsets and sizes the compiled kernel needs; ``fields`` names every run of a row, so
+that a snapshot can be read by name when a profile has changed. ``profile`` comes before,
+``kernel`` and ``bank`` stand on it.
 """
 
 from __future__ import annotations
@@ -14,18 +16,28 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hedgerow.models.aggregation import TABLE_HEAD, table_size
+from hedgerow.models.experts import LEVEL_RATES, Plan, plan
+from hedgerow.models.least_squares import small_size
 from hedgerow.models.profile import Profile
 
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 MAX_RING = 12_000
+MOST_PATTERN_BINS = 336  # half hours of a week
 NEVER = -1e15  # a slot that no reading has
 
 # Head of a row: offsets common to all layouts.
 SLOT, PHASE, SEEN, MEAN, VARIANCE, NEGATIVE = range(6)
+ROOT_MEAN, ROOT_VARIANCE, DEVIATION, DEVIATION_BEFORE = range(6, 10)
+LEVEL = 10  # smoothed value, one for each of LEVEL_RATES
+SURPRISE = LEVEL + 3  # smoothed deviation from the pattern, likewise
+HOLT_LEVEL, HOLT_TREND, RUN, REPEATS_FAST, REPEATS_SLOW, USUAL_OFF = range(
+    SURPRISE + 3, SURPRISE + 9
+)
 
 # One alert rule's state, KINDS of them from ALERTS on; the anomaly's CUSUM follows.
-ALERTS = 6
+ALERTS = SURPRISE + 9
 OPEN, OPENING_OFFSET, OPENED_MS, QUIET, ALERT_SIZE = range(5)
 BOUND, FORECAST_BREACH, ANOMALY, KINDS = range(4)
 CUSUM, BAD_RUN, HEAD = range(ALERTS + KINDS * ALERT_SIZE, ALERTS + KINDS * ALERT_SIZE + 3)
@@ -36,35 +48,34 @@ REFERENCES = 3  # per reference: paired n, our absolute error, the reference's
 COVERED, WITH_INTERVAL, WIDTH_SUM = range(12, 15)
 SCORES = 15
 # Interval and scales, after the scores.
-LABELS, OFFSET_UPPER, OFFSET_LOWER, SCALE_ABSOLUTE, SCALE_SQUARED = range(SCORES, SCORES + 5)
-TRACKERS = 5
+LABELS, OFFSET_UPPER, OFFSET_LOWER, SCALE_ABSOLUTE = range(SCORES, SCORES + 4)
+ROOT_SPREAD, CHANGES, CHANGE_DISTANCE = range(SCORES + 4, SCORES + 7)
+TRACKERS = 7
 BLOCK_HEAD = SCORES + TRACKERS
 
-# A pending forecast.
-ORIGIN, PUBLISHED, PREDICTED, EXPECTED, LOWER, UPPER, ENTRY_HEAD = range(7)
+# A pending forecast; the predictions of the experts follow.
+ORIGIN, PUBLISHED, PREDICTED, EXPECTED, LOWER, UPPER = range(6)
+SHIFT, SCALE, ROOT_SHIFT, ROOT_SCALE, BIN, CONTEXT, CHANCE, ENTRY_HEAD = range(6, 14)
 
 PERSISTENCE, DAY, WEEK = range(3)
-NAIVE_EXPERTS = ("persistence", "day", "week")
-FEATURES = (
+CONTEXTS = 4  # by how often the value has just been repeated
+HOUR_FEATURES = 7
+CLUES = 9
+
+COMMON_FEATURES = (
     "bias",
-    "lag_0",
-    "lag_0_change",
-    "lag_1_change",
-    "day_at_target",
-    "week_at_target",
-    "change_since_day",
-    "change_since_week",
-    "day_sin_1",
-    "day_cos_1",
-    "day_sin_2",
-    "day_cos_2",
+    *(f"lag_{k}" for k in range(4)),
+    *(f"level_{rate:g}" for rate in LEVEL_RATES),
+    "deviation",
+    "deviation_before",
+    "surprise",
+    "day_ago",
+    "week_ago",
+    *(f"day_{f}_{k}" for k in range(1, 5) for f in ("sin", "cos")),
     "week_sin_1",
     "week_cos_1",
-    "week_sin_2",
-    "week_cos_2",
 )
-FIRST_SCALED, END_SCALED = 1, 8  # these are standardised online, the rest have a known scale
-STATS = 3  # of a standardised feature: count, mean, variance
+TARGET_FEATURES = ("day_at_target", "week_at_target", "pattern_at_target")
 
 
 class Layout(NamedTuple):
@@ -73,28 +84,57 @@ class Layout(NamedTuple):
     period_ms: int
     day: int  # slots in a day, 0 where a day does not fit the grid or the ring
     week: int
+    bins: int  # of the weekly pattern
     ring: int
     ring_size: int
+    pattern: int
     horizons: int
+    longest: int  # horizon
     experts: int
-    rates: int
-    features: int
-    weights_absolute: int
-    weights_squared: int
-    theta: int
-    feature_stats: int
+    features: int  # used
+    padded: int  # stored: a multiple of eight
+    memories: int
+    gradients: int
+    hour_bins: int
+    # in a horizon's block of the exact plane
+    regrets: int
+    tables_absolute: int
+    table_squared: int
     pending: int
     entry: int
     width: int
+    # on the single-precision plane
+    visits: int
+    covariances: int
+    origins: int
+    origin: int
+    # in a horizon's block of the single-precision plane
+    theta: int
+    gradient: int
+    hour: int
+    hold: int
+    chance: int
+    hour_pending: int
+    clues_pending: int
+    single_width: int
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named run of a row."""
+    """A named run of a row.
+
+    Attributes
+    ----------
+    name : str
+    offset, size : int
+    single : bool
+        Whether it lies on the single-precision plane.
+    """
 
     name: str
     offset: int
     size: int
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +145,34 @@ class RowLayout:
     ----------
     sizes : Layout
         For the kernel.
-    horizons, blocks : ndarray of int64
-        Each horizon and the offset of its block in a row.
-    experts : tuple of str
-        Names of the experts, in the order of every weight vector.
+    plan : Plan
+        Which expert stands where.
+    horizons, blocks, single_blocks : ndarray of int64
+        Each horizon and the offset of its block in a row, on either plane.
+    features : tuple of str
+        Names of the features, in their order.
     fields : tuple of Field
         Every run of a row by name.
     blank : ndarray of float64
         A row that has seen nothing.
+    blank_single : ndarray of float32
+        The same on the other plane.
     """
 
     sizes: Layout
+    plan: Plan
     horizons: NDArray[np.int64]
     blocks: NDArray[np.int64]
-    experts: tuple[str, ...]
+    single_blocks: NDArray[np.int64]
+    features: tuple[str, ...]
     fields: tuple[Field, ...]
     blank: NDArray[np.float64]
+    blank_single: NDArray[np.float32]
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """Names of the experts, in the order of every weight vector."""
+        return self.plan.names
 
 
 def slots_in(span_ms: int, period_ms: int) -> int:
@@ -129,77 +181,227 @@ def slots_in(span_ms: int, period_ms: int) -> int:
     return count if count > 0 and abs(count * period_ms - span_ms) <= DAY_MS // 48 else 0
 
 
-def expert_names(profile: Profile) -> tuple[str, ...]:
-    """Name the experts of a profile in the order of their weights."""
-    rates = tuple(f"ogd_{rate:g}" for rate in profile.learning_rates)
-    river = tuple(f"{i}:{r.name}" for i, r in enumerate(profile.river))
-    return NAIVE_EXPERTS + rates + river
+def feature_names(horizons: tuple[int, ...]) -> tuple[str, ...]:
+    """Name the features of a profile's linear experts.
+
+    Examples
+    --------
+    >>> feature_names((1,))[-3:]
+    ('day_at_target_1', 'week_at_target_1', 'pattern_at_target_1')
+    """
+    return COMMON_FEATURES + tuple(f"{f}_{h}" for h in horizons for f in TARGET_FEATURES)
 
 
 def row_layout(profile: Profile, period_ms: int) -> RowLayout:
     """Lay out the rows of a profile's series of one period."""
-    experts = expert_names(profile)
-    n_experts, n_rates, n_features = len(experts), len(profile.learning_rates), len(FEATURES)
+    experts = plan(profile.experts, profile.outside, tuple(expert.name for expert in profile.river))
     day, week = slots_in(DAY_MS, period_ms), slots_in(WEEK_MS, period_ms)
-    if week + 1 > MAX_RING:
-        week = 0
-    if day + 1 > MAX_RING:
-        day = 0
+    week = week if week < MAX_RING else 0
+    day = day if day < MAX_RING else 0
     ring_size = max(day, week, 3) + 1
-
-    fields = [
-        Field("clock", SLOT, SEEN - SLOT),
-        Field("standardiser", SEEN, ALERTS - SEEN),
-        Field("alerts", ALERTS, HEAD - ALERTS),
-        Field("ring", HEAD, ring_size),
-    ]
-    weights_absolute = BLOCK_HEAD
-    weights_squared = weights_absolute + n_experts
-    theta = weights_squared + n_experts
-    stats = theta + n_rates * n_features
-    n_stats = STATS * (END_SCALED - FIRST_SCALED)
-    pending = stats + n_stats
-    entry = ENTRY_HEAD + n_experts + n_features
-    at = HEAD + ring_size
-    blocks = []
-    for horizon in profile.horizons:
-        blocks.append(at)
-        h = f"h{horizon}"
-        fields.append(Field(f"{h}.scores", at, SCORES))
-        fields.append(Field(f"{h}.interval@{profile.interval_level!r}", at + LABELS, 3))
-        fields.append(Field(f"{h}.scales", at + SCALE_ABSOLUTE, 2))
-        for offset, loss in ((weights_absolute, "absolute"), (weights_squared, "squared")):
-            for i, expert in enumerate(experts):
-                fields.append(Field(f"{h}.weight.{loss}.{expert}", at + offset + i, 1))
-        for i in range(n_rates):
-            name = experts[len(NAIVE_EXPERTS) + i]
-            fields.append(Field(f"{h}.theta.{name}", at + theta + i * n_features, n_features))
-        fields.append(Field(f"{h}.feature_stats", at + stats, n_stats))
-        frozen = f"{h}.pending[{','.join(experts)}]"
-        fields.append(Field(frozen, at + pending, horizon * entry))
-        at += pending + horizon * entry
-
+    features = feature_names(profile.horizons)
+    exact = _Exact(profile, experts, max(week, 1), ring_size)
+    single = _Single(profile, experts, exact.bins, len(features))
     sizes = Layout(
-        period_ms, day, week, HEAD, ring_size, len(profile.horizons), n_experts, n_rates,
-        n_features, weights_absolute, weights_squared, theta, stats, pending, entry, at,
-    )  # fmt: skip
+        period_ms=period_ms,
+        day=day,
+        week=week,
+        bins=exact.bins,
+        ring=HEAD,
+        ring_size=ring_size,
+        pattern=HEAD + ring_size,
+        horizons=len(profile.horizons),
+        longest=max(profile.horizons),
+        experts=len(experts.names),
+        features=len(features),
+        padded=single.padded,
+        memories=len(experts.memories),
+        gradients=len(experts.linear),
+        hour_bins=experts.bins,
+        regrets=BLOCK_HEAD,
+        tables_absolute=exact.tables_absolute,
+        table_squared=exact.table_squared,
+        pending=exact.pending,
+        entry=exact.entry,
+        width=exact.width,
+        visits=0,
+        covariances=single.covariances,
+        origins=single.origins,
+        origin=single.origin,
+        theta=0,
+        gradient=single.gradient,
+        hour=single.hour,
+        hold=single.hold,
+        chance=single.chance,
+        hour_pending=single.hour_pending,
+        clues_pending=single.clues_pending,
+        single_width=single.width,
+    )
     return RowLayout(
         sizes,
-        np.array(profile.horizons, np.int64),
-        np.array(blocks, np.int64),
         experts,
-        tuple(fields),
-        _blank(sizes, profile.horizons, blocks),
+        np.array(profile.horizons, np.int64),
+        np.array(exact.blocks, np.int64),
+        np.array(single.blocks, np.int64),
+        features,
+        tuple(exact.fields + single.fields),
+        _blank(sizes, profile.horizons, exact.blocks),
+        _blank_single(sizes, features, single.blocks),
     )
+
+
+class _Exact:
+    """Lays out the exact plane."""
+
+    def __init__(self, profile: Profile, experts: Plan, week: int, ring_size: int) -> None:
+        count = len(experts.names)
+        self.bins = min(week, MOST_PATTERN_BINS)
+        table = table_size(count)
+        self.tables_absolute = BLOCK_HEAD + count
+        self.table_squared = self.tables_absolute + CONTEXTS * table
+        self.pending = self.table_squared + table
+        self.entry = ENTRY_HEAD + count
+        self.blocks: list[int] = []
+        self.fields = [
+            Field("clock", SLOT, SEEN - SLOT),
+            Field("standardiser", SEEN, DEVIATION - SEEN),
+            Field("smoothed", DEVIATION, ALERTS - DEVIATION),
+            Field("alerts", ALERTS, HEAD - ALERTS),
+            Field("ring", HEAD, ring_size),
+            Field("pattern", HEAD + ring_size, self.bins),
+        ]
+        at = HEAD + ring_size + self.bins
+        named = ",".join(experts.names)
+        for horizon in profile.horizons:
+            self.blocks.append(at)
+            h = f"h{horizon}"
+            self.fields += [
+                Field(f"{h}.scores", at, SCORES),
+                Field(f"{h}.interval@{profile.interval_level!r}", at + LABELS, 4),
+                Field(f"{h}.distances", at + ROOT_SPREAD, 3),
+                *(
+                    Field(f"{h}.regret.{expert}", at + BLOCK_HEAD + i, 1)
+                    for i, expert in enumerate(experts.names)
+                ),
+                *_tables(f"{h}.{profile.aggregation}", at + self.tables_absolute, experts.names),
+                Field(f"{h}.pending[{named}]", at + self.pending, horizon * self.entry),
+            ]
+            at += self.pending + horizon * self.entry
+        self.width = at
+
+
+def _tables(name: str, at: int, experts: tuple[str, ...]) -> list[Field]:
+    """Name the parts of a horizon's tables: the head and each expert's three numbers."""
+    fields = []
+    for table in (*(f"absolute_{context}" for context in range(CONTEXTS)), "squared"):
+        fields.append(Field(f"{name}.{table}", at, TABLE_HEAD))
+        at += TABLE_HEAD
+        for part in ("regret", "squares", "weight"):
+            for expert in experts:
+                fields.append(Field(f"{name}.{table}.{part}.{expert}", at, 1))
+                at += 1
+    return fields
+
+
+class _Single:
+    """Lays out the single-precision plane."""
+
+    def __init__(self, profile: Profile, experts: Plan, bins: int, features: int) -> None:
+        self.padded = (features + 7) // 8 * 8
+        d, memories = self.padded, len(experts.memories)
+        hour, hold = small_size(HOUR_FEATURES), 0
+        if experts.hold >= 0:
+            hold = small_size(HOUR_FEATURES)
+        self.covariances = bins
+        self.origins = bins + memories * d * d
+        self.origin = (1 + memories) * d
+        longest = max(profile.horizons)
+        names = ",".join(feature_names(profile.horizons))
+        self.fields = [
+            Field("visits", 0, bins, single=True),
+            *(
+                Field(f"covariance.rls_{m:g}[{names}]", bins + i * d * d, d * d, single=True)
+                for i, m in enumerate(experts.memories)
+            ),
+            Field(
+                f"origins[{experts.memories}{names}]",
+                self.origins,
+                longest * self.origin,
+                single=True,
+            ),
+        ]
+        self.gradient = memories * d
+        self.hour = self.gradient + len(experts.linear) * 2 * d
+        self.hold = self.hour + experts.bins * hour
+        self.chance = self.hold + hold
+        self.hour_pending = self.chance + (CLUES if hold else 0)
+        self.blocks: list[int] = []
+        at = self.origins + longest * self.origin
+        for horizon in profile.horizons:
+            self.blocks.append(at)
+            h = f"h{horizon}"
+            self.clues_pending = self.hour_pending + horizon * HOUR_FEATURES
+            end = self.clues_pending + (horizon * CLUES if hold else 0)
+            parts = [
+                *((f"theta.rls_{m:g}[{names}]", i * d, d) for i, m in enumerate(experts.memories)),
+                *(
+                    (
+                        f"{experts.names[experts.gradient + i]}[{names}]",
+                        self.gradient + 2 * i * d,
+                        2 * d,
+                    )
+                    for i in range(len(experts.linear))
+                ),
+                (f"hour_{experts.bins}", self.hour, experts.bins * hour),
+                ("hold", self.hold, self.hour_pending - self.hold),
+                (
+                    f"waiting[hour_{experts.bins},{hold}]",
+                    self.hour_pending,
+                    end - self.hour_pending,
+                ),
+            ]
+            self.fields += [
+                Field(f"{h}.{name}", at + offset, size, single=True)
+                for name, offset, size in parts
+                if size
+            ]
+            at += end
+        self.width = at
 
 
 def _blank(sizes: Layout, horizons: tuple[int, ...], blocks: list[int]) -> NDArray[np.float64]:
     row = np.zeros(sizes.width)
     row[SLOT] = NEVER
     row[sizes.ring : sizes.ring + sizes.ring_size] = np.nan
+    row[sizes.pattern : sizes.pattern + sizes.bins] = np.nan
     for horizon, block in zip(horizons, blocks, strict=True):
-        for weights in (sizes.weights_absolute, sizes.weights_squared):
-            row[block + weights : block + weights + sizes.experts] = 1.0 / sizes.experts
         for depth in range(horizon):
             row[block + sizes.pending + depth * sizes.entry + ORIGIN] = NEVER
+    return row
+
+
+def _blank_single(
+    sizes: Layout, features: tuple[str, ...], blocks: list[int]
+) -> NDArray[np.float32]:
+    row = np.zeros(sizes.single_width, np.float32)
+    prior = np.zeros(sizes.padded, np.float32)
+    prior[: len(features)] = 1.0
+    for i, name in enumerate(features):
+        # What is never known gets no variance, or forgetting would let it grow for ever.
+        if (
+            name.startswith("day_a")
+            and not sizes.day
+            or name.startswith("week_a")
+            and not sizes.week
+        ):
+            prior[i] = 0.0
+    for memory in range(sizes.memories):
+        at = sizes.covariances + memory * sizes.padded**2
+        row[at : at + sizes.padded**2] = np.diag(prior).ravel()
+    size = small_size(HOUR_FEATURES)
+    model = np.zeros(size, np.float32)
+    model[[i * (i + 3) // 2 for i in range(HOUR_FEATURES)]] = 1.0
+    for block in blocks:
+        for at in range(block + sizes.hour, block + sizes.chance, size):
+            row[at : at + size] = model
     return row

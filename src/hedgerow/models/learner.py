@@ -66,7 +66,7 @@ class Learner:
         self.banks: list[Bank] = []
         self._bank_numbers: dict[tuple[int, int], int] = {}
         self._max_series = max_series
-        self._zone = zone_table(city.timezone)
+        self._zone = zone_table(city.timezone, city.holidays)
         self._widest = max(len(p.horizons) for p in city.profiles)
 
     @property

@@ -27,11 +27,11 @@ from hedgerow.models import kernel
 from hedgerow.models.bank import CHUNK_ROWS, Bank
 from hedgerow.models.episodes import Reading
 from hedgerow.models.errors import PluginError, SnapshotError
-from hedgerow.models.layout import ENTRY_HEAD, FEATURES
 from hedgerow.models.profile import Profile, RiverExpert
 from hedgerow.models.snapshot import RawChunk
 from hedgerow.models.zone import ZoneTable
 
+Lesson = tuple[dict[str, float], float]  # features and label
 Regressor = Any  # river.base.Regressor; River ships no types that mypy may follow
 
 _BUILTINS = frozenset(
@@ -121,47 +121,51 @@ class PluginBank(Bank):
     ) -> None:
         """Step readings as `Bank.step` does, the plug-ins between learning and forecasting."""
         self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
-        scratch = np.empty(self.setup.sizes.experts)
         for line, p in zip(where.tolist(), positions.tolist(), strict=True):
             reading = Reading(p, int(time_ms[p]), float(values[p]), int(offsets[p]))
-            row = self.rows[line]
-            frozen = self._frozen(row, kernel.slot_of(row, self.setup.sizes, reading.time_ms))
-            if kernel.take(row, self.setup, reading, silent, scratch, out):
-                self._learn(line, frozen, kernel.label_of(row, reading.value))
-                external = self._predict(line, row)
-                kernel.forecast(row, self.setup, reading, silent, external, out)
+            rows = kernel.Rows(self.rows[line], self.singles[line])
+            slot = kernel.slot_of(rows.exact, self.setup.sizes, reading.time_ms)
+            frozen = self._frozen(rows, slot, reading.value)
+            if kernel.take(rows, self.setup, reading, silent, self.scratch, out):
+                self._learn(line, frozen)
+                external = self._predict(line, rows)
+                kernel.forecast(rows, self.setup, reading, silent, external, self.scratch, out)
 
-    def _frozen(self, row: NDArray[np.float64], slot: int) -> list[dict[str, float] | None]:
-        """Return the features of each horizon's forecast for a slot, ``None`` if there is none."""
+    def _frozen(self, rows: kernel.Rows, slot: int, value: float) -> list[Lesson | None]:
+        """Return each horizon's features and label for a slot, ``None`` without a forecast."""
         sizes = self.setup.sizes
-        features = []
-        for horizon, block in zip(self.profile.horizons, self.setup.blocks.tolist(), strict=True):
-            entry = kernel.due(row, sizes, block, horizon, slot)
-            features.append(self._features(row, entry) if entry >= 0 else None)
-        return features
-
-    def _features(self, row: NDArray[np.float64], entry: int) -> dict[str, float]:
-        start = entry + ENTRY_HEAD + self.setup.sizes.experts
-        values = row[start : start + len(FEATURES)].tolist()
-        return dict(zip(FEATURES[1:], values[1:], strict=True))  # River brings its own bias
-
-    def _learn(self, line: int, frozen: Sequence[dict[str, float] | None], label: float) -> None:
-        for models, x in zip(self.models[line], frozen, strict=True):
-            if x is None:
+        lessons: list[Lesson | None] = []
+        for k, horizon in enumerate(self.profile.horizons):
+            block = int(self.setup.blocks[k])
+            entry = kernel.due(rows.exact, sizes, block, horizon, slot)
+            if entry < 0:
+                lessons.append(None)
                 continue
+            label = kernel.label_of(rows.exact, entry, value)
+            lessons.append((self._features(rows, slot - horizon), label))
+        return lessons
+
+    def _features(self, rows: kernel.Rows, slot: int) -> dict[str, float]:
+        start = kernel.origin_of(self.setup.sizes, slot)
+        names = self.layout.features
+        values = rows.single[start : start + len(names)].tolist()
+        return dict(zip(names[1:], values[1:], strict=True))  # River brings its own bias
+
+    def _learn(self, line: int, frozen: Sequence[Lesson | None]) -> None:
+        for models, lesson in zip(self.models[line], frozen, strict=True):
+            if lesson is None:
+                continue
+            x, label = lesson
             for model in models:
                 try:
                     model.learn_one(x, label)
                 except Exception:  # noqa: BLE001 (foreign code: whatever it raises, it sleeps)
                     self.failures += 1
 
-    def _predict(self, line: int, row: NDArray[np.float64]) -> NDArray[np.float64]:
-        sizes = self.setup.sizes
+    def _predict(self, line: int, rows: kernel.Rows) -> NDArray[np.float64]:
         external = np.full((len(self.profile.horizons), len(self.profile.river)), np.nan)
-        for k, horizon in enumerate(self.profile.horizons):
-            slot = kernel.current_slot(row)
-            entry = kernel.entry_of(sizes, int(self.setup.blocks[k]), horizon, slot)
-            x = self._features(row, entry)
+        x = self._features(rows, kernel.current_slot(rows.exact))
+        for k in range(len(self.profile.horizons)):
             for i, model in enumerate(self.models[line][k]):
                 try:
                     predicted = float(model.predict_one(x))

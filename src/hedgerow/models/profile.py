@@ -12,17 +12,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
-from zoneinfo import ZoneInfo
 
+from hedgerow.models.aggregation import RULES
 from hedgerow.models.errors import PluginError, ProfileError
+from hedgerow.models.experts import expand, plan
+from hedgerow.models.zone import zone_table
 
 MAX_HORIZON = 2000
 MAX_PERIOD_SECONDS = 31 * 86_400
-
-# Measured on metro, melbourne, vic, the Australian plants and aarhus together (mean error ratio
-# to the best naive forecast): three times faster ones cost 1 %, leaving out the slowest 1 %, one
-# slower still gains 0.3 %.
-LEARNING_RATES = (0.01, 0.003, 0.001, 0.0003)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +61,22 @@ class Profile:
         Length of a slot; inferred from the first 20 readings of each series when ``None``.
     horizons : tuple of int
         How many slots ahead to forecast, strictly increasing.
-    learning_rates : tuple of float
-        One online-gradient-descent expert each.
+    experts : tuple of str
+        Names of experts or presets, as in `hedgerow.models.experts`; the naive ones are always
+        there.
+    outside : tuple of str
+        Names of experts whose forecasts come as records in the log.
     river : tuple of RiverExpert
         Further experts that run beside the compiled ones, at River's speed.
+    aggregation : str
+        How the experts are weighed, one of `hedgerow.models.aggregation.RULES`.
     interval_level : float
         Share of labels that should fall inside the interval.
     bound_lower, bound_upper : float, optional
         Limits of the value; crossing one raises an alert.
+    minimum, maximum : float, optional
+        Least and largest value that can be measured; forecasts stay within. A series that was
+        never negative gets no negative forecasts in any case.
     alerts : AlertSwitches
         Which alert rules run.
 
@@ -90,11 +95,15 @@ class Profile:
     match: tuple[str, ...] = ("*",)
     period_seconds: float | None = None
     horizons: tuple[int, ...] = (1, 3, 12)
-    learning_rates: tuple[float, ...] = LEARNING_RATES
+    experts: tuple[str, ...] = ("accurate",)
+    outside: tuple[str, ...] = ()
     river: tuple[RiverExpert, ...] = ()
+    aggregation: str = "ml-poly"
     interval_level: float = 0.9
     bound_lower: float | None = None
     bound_upper: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
     alerts: AlertSwitches = AlertSwitches()
 
     def __post_init__(self) -> None:
@@ -113,21 +122,29 @@ class Profile:
             and list(self.horizons) == sorted(set(self.horizons)),
             f"horizons = {self.horizons} must rise strictly, each from 1 to {MAX_HORIZON}",
         )
+        object.__setattr__(self, "experts", expand(self.experts))
+        plan(self.experts)
         require(
-            all(0 < rate <= 1 for rate in self.learning_rates)
-            and len(set(self.learning_rates)) == len(self.learning_rates),
-            f"learning_rates = {self.learning_rates} must differ, each above 0 and at most 1",
+            len(set(self.outside)) == len(self.outside) and all(self.outside),
+            f"outside = {self.outside} must be different names",
+        )
+        require(
+            self.aggregation in RULES,
+            f"aggregation = {self.aggregation!r} must be one of {', '.join(RULES)}",
         )
         require(
             0.5 < self.interval_level < 1,
             f"interval_level = {self.interval_level} must lie between 0.5 and 1",
         )
-        lower, upper = self.bound_lower, self.bound_upper
-        require(
-            all(b is None or math.isfinite(b) for b in (lower, upper))
-            and (lower is None or upper is None or lower < upper),
-            f"bounds {lower} and {upper} must be finite and in order",
-        )
+        for what, lower, upper in (
+            ("bounds", self.bound_lower, self.bound_upper),
+            ("minimum and maximum", self.minimum, self.maximum),
+        ):
+            require(
+                all(b is None or math.isfinite(b) for b in (lower, upper))
+                and (lower is None or upper is None or lower < upper),
+                f"{what} {lower} and {upper} must be finite and in order",
+            )
 
     @property
     def period_ms(self) -> int | None:
@@ -157,6 +174,8 @@ class CityModel:
         is added at the end.
     timezone : str
         IANA name of the city's time zone, for calendar features.
+    holidays : str
+        Whose public holidays count as Sundays, such as ``DK`` or ``AU-VIC``; empty for none.
     plugin_key : bytes, optional
         Signs the state of River plug-ins; profiles that name some are refused without it.
 
@@ -170,6 +189,7 @@ class CityModel:
 
     profiles: tuple[Profile, ...] = ()
     timezone: str = "UTC"
+    holidays: str = ""
     plugin_key: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -180,7 +200,7 @@ class CityModel:
         names = [p.name for p in profiles]
         if len(set(names)) != len(names):
             raise ProfileError(f"profiles must differ in name: {', '.join(names)}")
-        ZoneInfo(self.timezone)
+        zone_table(self.timezone, self.holidays)
         for profile in profiles:
             if profile.river:
                 self._check_plugins(profile)

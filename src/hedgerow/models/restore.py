@@ -7,7 +7,7 @@ its own name, and fit the others in size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ from hedgerow.models.snapshot import RawChunk, decode_chunk
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner
+
+Planes = tuple[NDArray[np.float64], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,13 @@ class _Restoration:
         profiles = [(p.name, p.fingerprint) for p in learner.city.profiles]
         self.same_profiles = stored == profiles
         self.changed = {profile[0] for profile in profiles if profile not in stored}
-        self.same = self.same_profiles and self.meta["timezone"] == learner.city.timezone
+        # Version 1 did not say; a chunk had 256 rows then.
+        self.rows_in_chunk = _whole(self.meta.get("rows_in_chunk", 256))
+        self.same = (
+            self.same_profiles
+            and self.meta["timezone"] == learner.city.timezone
+            and self.rows_in_chunk == CHUNK_ROWS
+        )
 
     def run(self) -> None:
         learner = self.learner
@@ -139,14 +147,11 @@ class _Restoration:
     def bank(self, number: int, stored: StoredBank, series_of: NDArray[np.int64]) -> None:
         """Move a stored bank's rows to where they belong now."""
         listed = self.read(layout_name(number)).meta["fields"]
-        old_fields = tuple(Field(str(n), _whole(o), _whole(s)) for n, o, s in listed)
-        width = max(f.offset + f.size for f in old_fields)
-        for chunk in range(chunks_of(stored.count, CHUNK_ROWS)):
+        old_fields = tuple(_field(listing) for listing in listed)
+        for chunk in range(chunks_of(stored.count, self.rows_in_chunk)):
             name = rows_name(number, chunk)
-            rows = self.read(name).arrays["rows"]
-            series = series_of[chunk * CHUNK_ROWS : (chunk + 1) * CHUNK_ROWS]
-            if rows.shape != (len(series), width) or rows.dtype != np.float64:
-                raise SnapshotError(f"{name}: rows are not of the stated size")
+            series = series_of[chunk * self.rows_in_chunk : (chunk + 1) * self.rows_in_chunk]
+            rows = _planes(self.read(name), old_fields, len(series))
             profile_of = self.learner.series.profiles[series]
             for index in np.unique(profile_of).tolist():
                 profile = self.learner.city.profiles[index]
@@ -164,13 +169,13 @@ class _Restoration:
                 first = bank.add_blank(int(mine.sum()))
                 for i, one in enumerate(series[mine].tolist()):
                     self.learner.series.place(one, target, first + i)
-                kept = _move(rows[mine], old_fields, bank, first)
+                kept = _move(rows, mine, old_fields, bank, first)
                 if bank.layout.fields != old_fields or profile.name in self.changed:
                     self.same = False
                     self.note(_what_fits(profile, bank, kept))
                 if profile.river and bank.layout.fields == old_fields:
                     plugins = self.read(plugins_name(number, chunk))
-                    bank.restore_plugins(plugins, first, mine, rows=len(rows))
+                    bank.restore_plugins(plugins, first, mine, rows=len(series))
 
 
 def _whole(value: object) -> int:
@@ -193,21 +198,36 @@ def _unpack(blob: NDArray[np.uint8], sizes: NDArray[np.int64]) -> list[str]:
     return [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=False)]
 
 
+def _field(listing: Sequence[object]) -> Field:
+    name, offset, size, *single = listing  # version 1 had one plane and did not say which
+    return Field(str(name), _whole(offset), _whole(size), single == [True])
+
+
+def _planes(raw: RawChunk, old_fields: tuple[Field, ...], rows: int) -> Planes:
+    """Take both planes of a chunk, checked against the fields they are said to hold."""
+    found = []
+    for single, dtype in ((False, np.float64), (True, np.float32)):
+        width = max((f.offset + f.size for f in old_fields if f.single == single), default=0)
+        plane = raw.arrays["singles" if single else "rows"] if width else np.empty((rows, 0), dtype)
+        if plane.shape != (rows, width) or plane.dtype != dtype:
+            raise SnapshotError(f"{raw.name}: rows are not of the stated size")
+        found.append(plane)
+    return found[0], found[1]
+
+
 def _move(
-    rows: NDArray[np.float64], old_fields: tuple[Field, ...], bank: Bank, first: int
+    planes: Planes, mine: NDArray[np.bool_], old_fields: tuple[Field, ...], bank: Bank, first: int
 ) -> set[str]:
     """Copy the fields that both layouts have, and return their names."""
-    into = bank.rows[first : first + len(rows)]
-    if bank.layout.fields == old_fields:
-        into[:] = rows
-        return {field.name for field in old_fields}
-    old = {field.name: field for field in old_fields}
+    span = slice(first, first + int(mine.sum()))
+    into = (bank.rows[span], bank.singles[span])
+    old = {(field.name, field.single): field for field in old_fields}
     kept = set()
     for new in bank.layout.fields:
-        was = old.get(new.name)
+        was = old.get((new.name, new.single))
         if was is not None and was.size == new.size:
-            into[:, new.offset : new.offset + new.size] = rows[
-                :, was.offset : was.offset + was.size
+            into[new.single][:, new.offset : new.offset + new.size] = planes[new.single][
+                mine, was.offset : was.offset + was.size
             ]
             kept.add(new.name)
     return kept

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import layout as at
+from hedgerow.models.aggregation import table_size, weigh
 from hedgerow.models.bank import Bank
-from hedgerow.models.layout import NAIVE_EXPERTS
+from hedgerow.models.experts import NAIVE_EXPERTS
 from hedgerow.models.profile import Profile
 from hedgerow.models.series import SeriesTable
 
@@ -70,8 +71,11 @@ class SeriesScore:
         Labels inside their interval, and labels that had one.
     width_sum : float
         Sum of the intervals' widths.
-    weights : dict of str to float
-        Each expert's weight for the absolute loss.
+    regret : float
+        Sum of the absolute errors of ``predicted`` less the best expert's, over the labels for
+        which that expert was awake; below 0 where the ensemble is better than every expert.
+    weights, mean_weights : dict of str to float
+        Each expert's weight for ``predicted`` and for ``mean``, as if all were awake.
     """
 
     sensor_id: str
@@ -86,7 +90,9 @@ class SeriesScore:
     covered: int
     with_interval: int
     width_sum: float
+    regret: float
     weights: dict[str, float]
+    mean_weights: dict[str, float]
 
 
 def bank_scores(
@@ -102,8 +108,6 @@ def bank_scores(
         row = bank.rows[series.rows[i]]
         for horizon, start in zip(layout.horizons.tolist(), layout.blocks.tolist(), strict=True):
             block = row[start:]
-            weights = block[sizes.weights_absolute : sizes.weights_absolute + sizes.experts]
-            share = (weights / weights.sum()).tolist()
             scores.append(
                 SeriesScore(
                     sensor_id=series.sensor_ids[i],
@@ -118,7 +122,9 @@ def bank_scores(
                     covered=int(block[at.COVERED]),
                     with_interval=int(block[at.WITH_INTERVAL]),
                     width_sum=float(block[at.WIDTH_SUM]),
-                    weights=dict(zip(layout.experts, share, strict=True)),
+                    regret=_regret(bank, block),
+                    weights=_weights(bank, block, sizes.tables_absolute, absolute=True),
+                    mean_weights=_weights(bank, block, sizes.table_squared, absolute=False),
                 )
             )
     return scores
@@ -130,3 +136,24 @@ def _references(block: NDArray[np.float64]) -> tuple[ReferenceScore, ...]:
         ReferenceScore(name, int(n), ours, theirs)
         for name, (n, ours, theirs) in zip(NAIVE_EXPERTS, paired, strict=True)
     )
+
+
+def _regret(bank: Bank, block: NDArray[np.float64]) -> float:
+    sizes = bank.layout.sizes
+    taking_part = ~bank.setup.absent_absolute
+    return float(block[sizes.regrets : sizes.regrets + sizes.experts][taking_part].max())
+
+
+def _weights(
+    bank: Bank, block: NDArray[np.float64], start: int, *, absolute: bool
+) -> dict[str, float]:
+    setup, experts = bank.setup, bank.layout.experts
+    absent = setup.absent_absolute if absolute else setup.absent_squared
+    weights = np.empty(len(experts))
+    table = block[start : start + table_size(len(experts))]
+    weigh(table, setup.rule, np.zeros(len(experts)), absent, weights)
+    return {
+        expert: weight
+        for expert, weight, out in zip(experts, weights.tolist(), absent.tolist(), strict=True)
+        if not out
+    }

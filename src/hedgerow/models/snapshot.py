@@ -19,10 +19,10 @@ import numpy as np
 from hedgerow.models.errors import SnapshotError
 
 MAGIC = b"HEDGEROW"
-VERSION = 1
+VERSION = 2  # 1 knew no single precision; it is still read
 _HEAD = struct.Struct("<8sIIQ")  # magic, version, length of the directory, length of all
 _DIGEST = 32
-_DTYPES = frozenset({"<f8", "<i8", "|u1"})
+_DTYPES = frozenset({"<f8", "<f4", "<i8", "|u1"})
 _MAX_DIRECTORY = 16 * 2**20
 
 Array = np.ndarray[Any, np.dtype[Any]]  # of one of the dtypes above
@@ -39,7 +39,7 @@ class RawChunk:
         Its name within the snapshot; up to the first slash it says what kind of chunk it is:
         ``meta``, ``series``, ``nursery``, ``layout``, ``rows`` or ``plugins``.
     arrays : Mapping of str to ndarray
-        Numbers: float64, int64 or uint8.
+        Numbers: float64, float32, int64 or uint8.
     meta : Mapping
         A few values that are not arrays.
     """

@@ -1,0 +1,254 @@
+"""The rules that weigh experts, each a few compiled lines over one table of numbers.
+
+Before: ``kernel`` or an estimator knows what every expert predicted, NaN where one sleeps.
+After: ``weigh`` gives weights and forecast; when the label is here, ``learn`` moves the table.
+
+All rules work on the linearised loss (the gradient trick): with the slope g of the loss at the
+published forecast p, the regret of expert i is r_i = g (p − f_i). A sleeping expert has no
+regret and keeps its place (Freund, Schapire, Singer & Warmuth 1997; Gaillard, Stoltz & van
+Erven 2014). None needs a learning rate: each tunes itself by the regrets seen, whatever their
+unit.
+
+==============  ==========================================================================
+``ml-poly``     w ∝ η R⁺, one rate an expert (Gaillard, Stoltz & van Erven, COLT 2014)
+``boa``         Bernstein online aggregation (Wintenberger, Machine Learning 106, 2017)
+``ada-hedge``   Hedge with the rate ln K / mixability gap (de Rooij, van Erven, Grünwald &
+                Koolen, JMLR 15, 2014)
+``hedge``       w ∝ exp(η R), η = √(ln K / Σ max r²) (Freund & Schapire 1997; Auer,
+                Cesa-Bianchi & Gentile 2002)
+``fixed-share`` the same with a share of the weight spread anew at each step, Σ over about as
+                many steps as that share lasts (Herbster & Warmuth 1998)
+==============  ==========================================================================
+"""
+
+# ruff: noqa: PLR0917 (compiled functions are called by position)
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedgerow.models.arithmetic import Array, jit
+
+RULES = ("ml-poly", "boa", "ada-hedge", "hedge", "fixed-share")
+ML_POLY, BOA, ADA_HEDGE, HEDGE, FIXED_SHARE = range(5)
+
+# A table: its head, then three numbers an expert, one kind after the other: regrets, sums of
+# their squares, weights (the last of FIXED_SHARE alone).
+STEPS, SPREAD, GAP, TABLE_HEAD = range(4)
+SHARE = 0.01
+_LARGEST_RATE = 1e300
+
+Flags = NDArray[np.bool_]
+
+
+@jit
+def table_size(experts: int) -> int:
+    """Return how many numbers the table of so many experts takes.
+
+    Examples
+    --------
+    >>> table_size(4)
+    15
+    """
+    return TABLE_HEAD + 3 * experts
+
+
+@jit
+def weigh(table: Array, rule: int, predictions: Array, absent: Flags, weights: Array) -> float:
+    """Write the weights of all experts and return the weighted mean of their predictions.
+
+    Parameters
+    ----------
+    table : ndarray of float64, shape (3 + 3 K,)
+        What `learn` has learned; zeros at first.
+    rule : int
+        Index in ``RULES``.
+    predictions : ndarray of float64, shape (K,)
+        NaN where an expert sleeps.
+    absent : ndarray of bool, shape (K,)
+        Experts that never take part.
+    weights : ndarray of float64, shape (K,)
+        Written: the weights, summing to 1; 0 for the sleeping and the absent.
+
+    Returns
+    -------
+    float
+        The forecast, NaN if every expert sleeps.
+    """
+    count = len(predictions)
+    top = -math.inf
+    awake = 0
+    for i in range(count):
+        weights[i] = -math.inf
+        if not (absent[i] or math.isnan(predictions[i])):
+            awake += 1
+            weights[i] = _standing(table, rule, i, count)
+            top = max(top, weights[i])
+    if awake == 0:
+        weights[:] = 0.0
+        return math.nan
+    even = table[STEPS] == 0.0 or (rule == ML_POLY and top <= 0.0)
+    mass = 0.0
+    for i in range(count):
+        if weights[i] == -math.inf:
+            weights[i] = 0.0
+        elif even:
+            weights[i] = 1.0
+        elif rule == ML_POLY:
+            weights[i] = max(weights[i], 0.0)
+        else:
+            weights[i] = math.exp(weights[i] - top)
+        mass += weights[i]
+    forecast = 0.0
+    for i in range(count):
+        weights[i] /= mass
+        if weights[i] > 0.0:
+            forecast += weights[i] * predictions[i]
+    return forecast
+
+
+@jit
+def _standing(table: Array, rule: int, i: int, count: int) -> float:
+    """Return an expert's weight before norming: of ML-Poly as it is, else its logarithm."""
+    regret: float = table[TABLE_HEAD + i]
+    squares: float = table[TABLE_HEAD + count + i]
+    if rule == ML_POLY:
+        scale = table[SPREAD] + squares
+        return regret / scale if scale > 0.0 else 0.0
+    if rule == BOA:
+        rate = _boa_rate(table, squares, count)
+        return math.log(rate) + rate * regret
+    if rule == FIXED_SHARE:
+        weight = table[TABLE_HEAD + 2 * count + i]
+        return math.log(weight) if weight > 0.0 else 0.0
+    return _hedge_rate(table, rule, count) * regret
+
+
+@jit
+def _boa_rate(table: Array, squares: float, count: int) -> float:
+    """Return min(1/B, √(ln K / V)) of the expert with the sum of squares V."""
+    most: float = table[SPREAD]
+    rate = 1.0 / most if most > 0.0 else _LARGEST_RATE
+    if squares > 0.0:
+        rate = min(rate, math.sqrt(math.log(count + 1.0) / squares))
+    return rate
+
+
+@jit
+def _hedge_rate(table: Array, rule: int, count: int) -> float:
+    """Return the one rate of AdaHedge, huge until there is a gap, or of Hedge."""
+    log_count = math.log(count + 1.0)
+    if rule == ADA_HEDGE:
+        gap: float = table[GAP]
+        return log_count / gap if gap > 0.0 else _LARGEST_RATE
+    return math.sqrt(log_count / table[SPREAD]) if table[SPREAD] > 0.0 else 0.0
+
+
+@jit
+def learn(
+    table: Array,
+    rule: int,
+    predictions: Array,
+    absent: Flags,
+    forecast: float,
+    slope: float,
+    weights: Array,
+) -> None:
+    """Add the regrets of one step.
+
+    Parameters
+    ----------
+    table, rule, predictions, absent
+        As in `weigh`, the predictions as they were when the forecast was made.
+    forecast : float
+        What was published.
+    slope : float
+        Slope of the loss at ``forecast``: 2 (p − y) for the squared, sign(p − y) for the
+        absolute loss.
+    weights : ndarray of float64, shape (K,)
+        Scratch.
+    """
+    count = len(predictions)
+    if rule >= ADA_HEDGE:
+        weigh(table, rule, predictions, absent, weights)
+    largest = 0.0
+    for i in range(count):
+        if not (absent[i] or math.isnan(predictions[i])):
+            largest = max(largest, abs(slope * (forecast - predictions[i])))
+    table[STEPS] += 1.0
+    if rule == ML_POLY:
+        table[SPREAD] = max(table[SPREAD], largest * largest)
+    elif rule == BOA:
+        table[SPREAD] = max(table[SPREAD], largest)
+    else:
+        # Shares keep moving only at a rate that does not sink for ever.
+        kept = 1.0 - SHARE if rule == FIXED_SHARE else 1.0
+        table[SPREAD] = kept * table[SPREAD] + largest * largest
+    if rule == ADA_HEDGE:
+        _widen_gap(table, predictions, forecast, slope, weights)
+    elif rule == FIXED_SHARE:
+        _move_shares(table, predictions, absent, forecast, slope, weights)
+    for i in range(count):
+        if not (absent[i] or math.isnan(predictions[i])):
+            r = slope * (forecast - predictions[i])
+            table[TABLE_HEAD + count + i] += r * r
+            if rule == BOA:
+                rate = _boa_rate(table, table[TABLE_HEAD + count + i], count)
+                r = 0.5 * (r - rate * r * r + (table[SPREAD] if rate * r > 0.5 else 0.0))
+            table[TABLE_HEAD + i] += r
+
+
+@jit
+def _move_shares(
+    table: Array, predictions: Array, absent: Flags, forecast: float, slope: float, weights: Array
+) -> None:
+    """W ← w exp(η r) over the awake, then a share of their mass spread evenly over them."""
+    count = len(predictions)
+    first = TABLE_HEAD + 2 * count
+    rate = _hedge_rate(table, HEDGE, count)
+    awake = 0
+    before = 0.0
+    top = -math.inf
+    for i in range(count):
+        if table[first + i] == 0.0:
+            table[first + i] = 1.0 / count
+        if not (absent[i] or math.isnan(predictions[i])):
+            awake += 1
+            before += table[first + i]
+            top = max(top, slope * (forecast - predictions[i]))
+    mass = 0.0
+    for i in range(count):
+        if not (absent[i] or math.isnan(predictions[i])):
+            weights[i] *= math.exp(rate * (slope * (forecast - predictions[i]) - top))
+            mass += weights[i]
+    if mass <= 0.0:
+        return
+    for i in range(count):
+        if not (absent[i] or math.isnan(predictions[i])):
+            table[first + i] = before * ((1.0 - SHARE) * weights[i] / mass + SHARE / awake)
+
+
+@jit
+def _widen_gap(
+    table: Array, predictions: Array, forecast: float, slope: float, weights: Array
+) -> None:
+    """Add the mixability gap (1/η) ln Σ w exp(η r) of one step; Σ w r is 0 by the gradient."""
+    count = len(predictions)
+    rate = _hedge_rate(table, ADA_HEDGE, count)
+    top = -math.inf
+    for i in range(count):
+        if weights[i] > 0.0:
+            top = max(top, slope * (forecast - predictions[i]))
+    if top == -math.inf:
+        return
+    if rate >= _LARGEST_RATE:
+        table[GAP] += max(top, 0.0)
+        return
+    total = 0.0
+    for i in range(count):
+        if weights[i] > 0.0:
+            total += weights[i] * math.exp(rate * (slope * (forecast - predictions[i]) - top))
+    table[GAP] += max(top + math.log(total) / rate, 0.0)

@@ -1,0 +1,308 @@
+"""The experts of one horizon: what each predicts, and how each learns from its label. Compiled.
+
+``kernel`` freezes the features of a forecast in its pending entry, asks the experts through
+``ask``, and comes back with the label to ``teach`` them.
+"""
+
+# ruff: noqa: PLR0917 (compiled functions are called by position)
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedgerow.models.arithmetic import Array, clamp, jit
+from hedgerow.models.experts import POISSON
+from hedgerow.models.features import (
+    CLIP_Z,
+    damped_sum,
+    look_back,
+    look_back_season,
+    pattern_bin,
+    root,
+    standard,
+    time_of,
+    unroot,
+    write_hour,
+)
+from hedgerow.models.gradient import gradient_learn, gradient_predict
+from hedgerow.models.hold import (
+    LEAST_REPEATS,
+    held_median,
+    learn_chance,
+    learn_distance,
+    repeat_chance,
+    write_clues,
+)
+from hedgerow.models.layout import (
+    BIN,
+    CHANCE,
+    CHANGE_DISTANCE,
+    CHANGES,
+    CLUES,
+    DAY,
+    DAY_MS,
+    ENTRY_HEAD,
+    HOLT_LEVEL,
+    HOLT_TREND,
+    HOUR_FEATURES,
+    MEAN,
+    NEGATIVE,
+    PERSISTENCE,
+    REPEATS_SLOW,
+    ROOT_MEAN,
+    ROOT_SCALE,
+    ROOT_SHIFT,
+    ROOT_SPREAD,
+    ROOT_VARIANCE,
+    SCALE,
+    SHIFT,
+    SURPRISE,
+    VARIANCE,
+    WEEK,
+    Layout,
+)
+from hedgerow.models.least_squares import (
+    Single,
+    correct,
+    predict,
+    small_learn,
+    small_predict,
+    small_reset,
+)
+from hedgerow.models.zone import ZoneTable, is_holiday, is_weekend, local_time
+
+HOUR_MEMORY = 0.995
+HOLD_MEMORY = 0.9995
+ROOT_SPREAD_MEMORY = 0.01
+
+
+class Team(NamedTuple):
+    """Where the families of experts stand and what they are set to."""
+
+    pattern: int
+    levels: int
+    holt: int
+    rls: int
+    gradient: int
+    hour: int
+    hold: int
+    outside: int
+    kinds: NDArray[np.int64]
+    rates: Array
+    minimum: float
+    maximum: float
+
+
+class Place(NamedTuple):
+    """One horizon of one row: where its parts lie."""
+
+    horizon: int
+    entry: int  # on the exact plane
+    block: int
+    single: int  # its block on the other plane
+    origin: int  # features and gains of the reading it was made at
+    slot: int  # of that reading
+
+
+@jit
+def hour_features(single: Single, sizes: Layout, at: Place) -> Single:
+    """Return the frozen features of the ``hour`` and ``hold`` experts."""
+    start = at.single + sizes.hour_pending + (at.slot % at.horizon) * HOUR_FEATURES
+    return single[start : start + HOUR_FEATURES]
+
+
+@jit
+def clues(single: Single, sizes: Layout, at: Place) -> Single:
+    """Return the frozen clues of the ``hold`` expert."""
+    start = at.single + sizes.clues_pending + (at.slot % at.horizon) * CLUES
+    return single[start : start + CLUES]
+
+
+@jit
+def hour_model(single: Single, sizes: Layout, at: Place, part: int) -> Single:
+    """Return the small model of one part of the day."""
+    size = HOUR_FEATURES * (HOUR_FEATURES + 3) // 2
+    start = at.single + sizes.hour + part * size
+    return single[start : start + size]
+
+
+@jit
+def hold_model(single: Single, sizes: Layout, at: Place) -> Single:
+    """Return the small model of the changes."""
+    start = at.single + sizes.hold
+    return single[start : start + HOUR_FEATURES * (HOUR_FEATURES + 3) // 2]
+
+
+@jit
+def forget_roots(single: Single, sizes: Layout, block: int) -> None:
+    """Start the small models of a horizon anew: the scale they were learned on is gone."""
+    size = HOUR_FEATURES * (HOUR_FEATURES + 3) // 2
+    for start in range(block + sizes.hour, block + sizes.chance, size):
+        small_reset(single[start : start + size], HOUR_FEATURES)
+
+
+@jit
+def freeze(
+    row: Array, single: Single, sizes: Layout, team: Team, zone: ZoneTable, at: Place, k: int
+) -> None:
+    """Freeze what the forecast of a horizon is made of.
+
+    Writes the naive predictions, the pattern's and the levels', and the features that depend on
+    the target; ``k`` is the horizon's number.
+    """
+    entry, first = at.entry, at.entry + ENTRY_HEAD
+    value = look_back(row, sizes, at.slot, 0)
+    target_ms = local_time(zone, time_of(row, sizes, at.slot + at.horizon))
+    holiday = is_holiday(zone, target_ms)
+    usual = row[sizes.pattern + pattern_bin(sizes, target_ms, holiday)]
+    day = look_back_season(row, sizes, at.slot, at.horizon, sizes.day)
+    week = look_back_season(row, sizes, at.slot, at.horizon, sizes.week)
+    row[first + PERSISTENCE], row[first + DAY], row[first + WEEK] = value, day, week
+    if team.pattern >= 0:
+        row[first + team.pattern] = usual
+    if team.levels >= 0:
+        for i in range(3):
+            row[first + team.levels + i] = usual + row[SURPRISE + i]
+    if team.holt >= 0:
+        row[first + team.holt] = row[HOLT_LEVEL] + damped_sum(at.horizon) * row[HOLT_TREND]
+    row[entry + SHIFT], row[entry + SCALE] = row[MEAN], math.sqrt(row[VARIANCE])
+    row[entry + ROOT_SHIFT], row[entry + ROOT_SCALE] = row[ROOT_MEAN], math.sqrt(row[ROOT_VARIANCE])
+    x = single[at.origin : at.origin + sizes.padded]
+    usual_z = standard(row, usual, 0.0)
+    common = sizes.features - 3 * sizes.horizons + 3 * k
+    x[common] = np.float32(standard(row, day, usual_z))
+    x[common + 1] = np.float32(standard(row, week, usual_z))
+    x[common + 2] = np.float32(usual_z)
+    if team.hour < 0 and team.hold < 0:
+        return
+    before = look_back(row, sizes, at.slot, 1)
+    rest = holiday or is_weekend(target_ms)
+    write_hour(row, hour_features(single, sizes, at), value, before, usual, rest)
+    if sizes.hour_bins > 0:
+        row[entry + BIN] = (target_ms % DAY_MS) * sizes.hour_bins // DAY_MS
+    if team.hold >= 0:
+        row[entry + CHANCE] = math.nan
+        if row[REPEATS_SLOW] >= LEAST_REPEATS:
+            angle = 2.0 * math.pi * (target_ms % DAY_MS) / DAY_MS
+            write_clues(row, clues(single, sizes, at), angle)
+            row[entry + CHANCE] = 0.0
+
+
+@jit
+def ask(
+    row: Array, single: Single, sizes: Layout, team: Team, at: Place, external: Array, river: int
+) -> None:
+    """Write every expert's prediction into the pending entry, NaN where it sleeps.
+
+    ``external`` holds the River plug-ins' predictions in standard deviations from the mean.
+    Forecasts stay within what the series can be: a count is never negative.
+    """
+    first = at.entry + ENTRY_HEAD
+    mean, deviation = row[at.entry + SHIFT], row[at.entry + SCALE]
+    x = single[at.origin : at.origin + sizes.padded]
+    for i in range(sizes.memories):
+        theta = single[at.single + i * sizes.padded : at.single + (i + 1) * sizes.padded]
+        row[first + team.rls + i] = mean + deviation * clamp(predict(theta, x), CLIP_Z)
+    for i in range(sizes.gradients):
+        start = at.single + sizes.gradient + 2 * i * sizes.padded
+        z = gradient_predict(team.kinds[i], single[start : start + sizes.padded], x)
+        if team.kinds[i] == POISSON:
+            row[first + team.gradient + i] = math.nan
+            if row[NEGATIVE] == 0.0 and mean > 0.0:
+                row[first + team.gradient + i] = min(z * mean, mean + CLIP_Z * deviation)
+        else:
+            row[first + team.gradient + i] = mean + deviation * clamp(z, CLIP_Z)
+    if team.hour >= 0:
+        model = hour_model(single, sizes, at, int(row[at.entry + BIN]))
+        z = clamp(small_predict(model, hour_features(single, sizes, at)), CLIP_Z)
+        middle = unroot(row, row[at.entry + ROOT_SHIFT] + row[at.entry + ROOT_SCALE] * z)
+        row[first + team.hour] = middle
+        spread = 0.0 if row[NEGATIVE] == 1.0 else row[at.block + ROOT_SPREAD]
+        row[first + team.hour + 1] = middle + spread
+    if team.hold >= 0:
+        row[first + team.hold] = math.nan
+        if not math.isnan(row[at.entry + CHANCE]):
+            _ask_hold(row, single, sizes, at, first + team.hold)
+    for i in range(len(external)):
+        row[first + river + i] = mean + deviation * clamp(external[i], CLIP_Z)
+    floor = -math.inf if row[NEGATIVE] == 1.0 else 0.0
+    floor = max(floor, team.minimum)
+    for i in range(first + WEEK + 1, first + sizes.experts):
+        if not math.isnan(row[i]):
+            row[i] = min(max(row[i], floor), team.maximum)
+
+
+@jit
+def _ask_hold(row: Array, single: Single, sizes: Layout, at: Place, to: int) -> None:
+    z = clamp(
+        small_predict(hold_model(single, sizes, at), hour_features(single, sizes, at)), CLIP_Z
+    )
+    changed = unroot(row, row[at.entry + ROOT_SHIFT] + row[at.entry + ROOT_SCALE] * z)
+    start = at.single + sizes.chance
+    chance = repeat_chance(single[start : start + CLUES], clues(single, sizes, at))
+    row[at.entry + CHANCE] = chance
+    value = row[at.entry + ENTRY_HEAD + PERSISTENCE]
+    row[to] = held_median(value, chance, changed, row[at.block + CHANGE_DISTANCE])
+
+
+@jit
+def teach(
+    row: Array, single: Single, sizes: Layout, team: Team, at: Place, memories: Array, value: float,
+    scratch: Single,
+) -> None:  # fmt: skip
+    """Let every expert learn from the label of a pending forecast."""
+    mean, deviation = row[at.entry + SHIFT], row[at.entry + SCALE]
+    label = clamp((value - mean) / deviation, CLIP_Z) if deviation > 0.0 else 0.0
+    x = single[at.origin : at.origin + sizes.padded]
+    for i in range(sizes.memories):
+        theta = single[at.single + i * sizes.padded : at.single + (i + 1) * sizes.padded]
+        gain = single[at.origin + (1 + i) * sizes.padded : at.origin + (2 + i) * sizes.padded]
+        correct(theta, gain, label - predict(theta, x))
+    for i in range(sizes.gradients):
+        start = at.single + sizes.gradient + 2 * i * sizes.padded
+        state = single[start : start + 2 * sizes.padded]
+        if team.kinds[i] != POISSON:
+            gradient_learn(team.kinds[i], team.rates[i], state, x, label)
+        elif row[NEGATIVE] == 0.0 and mean > 0.0:
+            multiple = min(value / mean, 1.0 + CLIP_Z * deviation / mean)
+            gradient_learn(team.kinds[i], team.rates[i], state, x, multiple)
+    if team.hour >= 0 or team.hold >= 0:
+        _teach_roots(row, single, sizes, team, at, value, scratch)
+
+
+@jit
+def _teach_roots(
+    row: Array, single: Single, sizes: Layout, team: Team, at: Place, value: float, scratch: Single
+) -> None:
+    """Teach the small models, which work on the scale of roots."""
+    shift, scale = row[at.entry + ROOT_SHIFT], row[at.entry + ROOT_SCALE]
+    if math.isnan(shift):  # made before the series was first negative
+        return
+    rooted = root(row, value)
+    label = clamp((rooted - shift) / scale, CLIP_Z) if scale > 0.0 else 0.0
+    z = hour_features(single, sizes, at)
+    if team.hour >= 0:
+        model = hour_model(single, sizes, at, int(row[at.entry + BIN]))
+        off = rooted - root(row, row[at.entry + ENTRY_HEAD + team.hour])
+        row[at.block + ROOT_SPREAD] += ROOT_SPREAD_MEMORY * (
+            off * off - row[at.block + ROOT_SPREAD]
+        )
+        small_learn(model, z, label, HOUR_MEMORY, scratch)
+    if team.hold < 0 or math.isnan(row[at.entry + CHANCE]):
+        return
+    repeated = value == row[at.entry + ENTRY_HEAD + PERSISTENCE]
+    start = at.single + sizes.chance
+    learn_chance(single[start : start + CLUES], clues(single, sizes, at), repeated)
+    if repeated:
+        return
+    model = hold_model(single, sizes, at)
+    changed = unroot(row, shift + scale * clamp(small_predict(model, z), CLIP_Z))
+    row[at.block + CHANGES] += 1.0
+    row[at.block + CHANGE_DISTANCE] = learn_distance(
+        row[at.block + CHANGE_DISTANCE], row[at.block + CHANGES], abs(value - changed)
+    )
+    small_learn(model, z, label, HOLD_MEMORY, scratch)
