@@ -110,7 +110,9 @@ async def test_a_worker_fenced_without_a_rebalance_stops(
     await rig.feed(batch(hours(3)))
     await rig.store.claim(PARTITION)
     await rig.save()
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        while not rig.failures:
+            await asyncio.sleep(0.005)
     assert isinstance(rig.failures[0], FencedForGood)
 
 
