@@ -162,6 +162,19 @@ def test_a_kind_with_nothing_scored_yet_shows_dashes() -> None:
     assert re.search(r"solar +1\.5 h +0 +- +MW +- +- day +-", printed(board))
 
 
+def test_the_readme_shows_what_the_demo_prints(sample: list[list[str]]) -> None:
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text("utf-8").split())
+    board = console()
+    board.print(score_table(()))
+    feed = Feed()
+    assert sum(1 for _ in feed.rows()) > 0  # to its end: then it knows what it sent
+    lines = [" ".join(line.split()) for line in printed(board).splitlines()]
+    assert [line for line in lines if line.strip("─") not in readme] == []
+    assert f"replays {len(sample) - 1:,} real measurements" in readme
+    assert f"messages {feed.expected.messages:,} = " in readme
+    assert f"readings {feed.expected.readings:,} = " in readme
+
+
 # ---------------------------------------------------------------- the accounting
 
 
