@@ -149,7 +149,8 @@ async def test_a_store_moved_to_another_generation_gets_a_full_checkpoint(rig: R
     assert rig.learner.counts.learned == 6
 
 
-async def test_loading_gives_up_within_its_limit(rig: Rig) -> None:
+async def test_loading_gives_up_within_its_limit() -> None:
+    rig = Rig(HOURLY, load_seconds=0.05)
     rig.store.down = True
     with pytest.raises(StoreUnavailable, match="could not be loaded"):
         await rig.assign()
