@@ -44,6 +44,7 @@ class Rig:
     realigned: list[tuple[Partition, int]] = field(default_factory=list)
     max_series: int = 1_000
     interval_seconds: float = 10.0
+    load_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         self.restart()
@@ -57,7 +58,7 @@ class Rig:
             city=self.city,
             max_series=self.max_series,
             interval_seconds=self.interval_seconds,
-            load_seconds=0.2,
+            load_seconds=self.load_seconds,
             on_failure=self.failures.append,
         )
         self.agent = ForecastAgent(

@@ -110,7 +110,9 @@ async def test_a_worker_fenced_without_a_rebalance_stops(
     await rig.feed(batch(hours(3)))
     await rig.store.claim(PARTITION)
     await rig.save()
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        while not rig.failures:
+            await asyncio.sleep(0.005)
     assert isinstance(rig.failures[0], FencedForGood)
 
 
@@ -147,7 +149,8 @@ async def test_a_store_moved_to_another_generation_gets_a_full_checkpoint(rig: R
     assert rig.learner.counts.learned == 6
 
 
-async def test_loading_gives_up_within_its_limit(rig: Rig) -> None:
+async def test_loading_gives_up_within_its_limit() -> None:
+    rig = Rig(HOURLY, load_seconds=0.05)
     rig.store.down = True
     with pytest.raises(StoreUnavailable, match="could not be loaded"):
         await rig.assign()

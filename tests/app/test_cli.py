@@ -365,5 +365,5 @@ def test_ctrl_c_ends_a_tail_with_130_and_without_a_traceback(settings: Settings)
         assert "observed 9" in tail.stdout.readline()  # by now it waits for more
         time.sleep(0.2)
         tail.send_signal(signal.SIGINT)
-        out, err = tail.communicate(timeout=20)
+        out, err = tail.communicate(timeout=90)
     assert (tail.returncode, out, err) == (130, "", "")

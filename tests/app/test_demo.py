@@ -162,6 +162,19 @@ def test_a_kind_with_nothing_scored_yet_shows_dashes() -> None:
     assert re.search(r"solar +1\.5 h +0 +- +MW +- +- day +-", printed(board))
 
 
+def test_the_readme_shows_what_the_demo_prints(sample: list[list[str]]) -> None:
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text("utf-8").split())
+    board = console()
+    board.print(score_table(()))
+    feed = Feed()
+    assert sum(1 for _ in feed.rows()) > 0  # to its end: then it knows what it sent
+    lines = [" ".join(line.split()) for line in printed(board).splitlines()]
+    assert [line for line in lines if line.strip("─") not in readme] == []
+    assert f"replays {len(sample) - 1:,} real measurements" in readme
+    assert f"messages {feed.expected.messages:,} = " in readme
+    assert f"readings {feed.expected.readings:,} = " in readme
+
+
 # ---------------------------------------------------------------- the accounting
 
 
@@ -370,12 +383,12 @@ def test_a_demo_that_is_stopped_leaves_no_process_behind(number: signal.Signals)
         text=True,
         env={**os.environ, "HEDGEROW_TIMEZONE": "nonsense"},  # the user's own: not the demo's
     ) as demo:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while len(children := children_of(demo.pid)) < 6 and time.monotonic() < deadline:
             time.sleep(0.05)  # broker, Redis, worker and a guard for each
         time.sleep(1.0)
         demo.send_signal(number)
-        _, err = demo.communicate(timeout=40)
+        _, err = demo.communicate(timeout=90)
     assert len(children) == 6
     assert demo.returncode == (-signal.SIGKILL if number is signal.SIGKILL else 130)
     assert "Traceback" not in err

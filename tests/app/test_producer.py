@@ -38,7 +38,7 @@ def read(stack: Stack, topic: str, count: int) -> list[tuple[bytes, bytes, objec
     consumer.assign([TopicPartition(topic, 0, 0)])
     found: list[tuple[bytes, bytes, object]] = []
     while len(found) < count:
-        messages = consumer.consume(count, timeout=10)
+        messages = consumer.consume(count, timeout=30)
         assert messages, f"{len(found)} of {count} records arrived"
         found += [(m.key(), m.value(), m.headers()) for m in messages]
     consumer.close()

@@ -205,6 +205,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ("r.csv", b"sensor_id,timestamp,value\n\xff\xfe\n"),
         ("r.parquet", b"PAR1"),
     ],
+    ids=["not packed", "cut off", "not UTF-8", "no Parquet"],  # the packed bytes hold the time
 )
 def test_a_broken_file_is_an_error_in_a_sentence(tmp_path: Path, name: str, content: bytes) -> None:
     if name == "r.parquet":

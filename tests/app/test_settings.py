@@ -72,6 +72,14 @@ def test_a_secret_never_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "hunter2" not in str(error.value)
 
 
+@pytest.mark.parametrize("url", ["nonsense", "localhost:6379", "http://h", "redis://h:hunter2"])
+def test_what_is_no_redis_address_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("HEDGEROW_REDIS__URL", url)
+    with pytest.raises(SettingsError, match=r"redis\.url = \(hidden\): .*redis://") as error:
+        load_settings()
+    assert "hunter2" not in str(error.value)
+
+
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no settings file"):
         load_settings(tmp_path / "none.toml")

@@ -87,8 +87,9 @@ class ComposeStack:
 
     def build(self) -> None:
         """Bring the public images and build our own; skip where they cannot be had."""
-        named = json.loads(self.compose("config", "--format", "json"))["services"].values()
-        for image in {service["image"] for service in named if "build" not in service}:
+        services = json.loads(self.compose("config", "--format", "json"))["services"].values()
+        built = {service["image"] for service in services if "build" in service}
+        for image in sorted({service["image"] for service in services} - built):
             try:
                 docker("image", "inspect", image)
             except AssertionError:

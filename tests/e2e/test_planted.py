@@ -30,10 +30,10 @@ def test_a_planted_bug_is_caught(
     with Run(live_city, tmp_path, command=command, quiet_seconds=12.0) as run:
         first = run.start()
         run.wait_ready(first)
-        with live_city.feed(seconds=8.0):
+        with live_city.feed(seconds=20.0):
             run.wait_share(0.3)
             first.kill()
-            run.start()
+            run.wait_ready(run.start())
         run.wait_done()
         problems = judge(live_city, run.finish(), undisturbed)
     assert any(trace in problem for problem in problems), problems

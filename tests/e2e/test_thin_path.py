@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -67,6 +68,7 @@ class Visit:
     city: City
     outcome: Outcome
     pages: dict[str, tuple[int, str]]
+    exit_code: int | None
     metrics: dict[Sample, float]
 
 
@@ -82,12 +84,18 @@ def visit(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Visit:
         run.wait_done()
         pages = {path: worker.get(path) for path in ("/healthz", "/readyz", "/metrics")}
         metrics = worker.metrics()
-        return Visit(city, run.finish(), pages, metrics)
+        worker.child.signal(signal.SIGINT)
+        exit_code = worker.child.wait(60.0)
+        return Visit(city, run.finish(), pages, exit_code, metrics)
 
 
 def test_every_message_is_answered_as_it_must_be(visit: Visit) -> None:
     assert judge(visit.city, visit.outcome) == []
     assert verifier.repeats(visit.outcome.outputs.predictions) == 0
+
+
+def test_ctrl_c_ends_a_worker_cleanly(visit: Visit) -> None:
+    assert visit.exit_code == 0
 
 
 def test_every_reason_is_given(visit: Visit) -> None:

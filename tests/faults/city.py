@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Event, Thread
@@ -13,6 +13,9 @@ from faults import scenario
 from faults.expected import Expected, Rules, expect
 from faults.logs import Entry, Record, create_topics, numbered, read, write
 from stack.fixtures import Stack
+
+AHEAD = 0.02
+"""How much of the log a feed may be ahead of what is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +38,35 @@ class City:
         return self
 
     @contextmanager
-    def feed(self, seconds: float) -> Iterator[Thread]:
-        """Write the entries over so many seconds, beside what the block does."""
-        stop = Event()
+    def feed(self, seconds: float, answered: Callable[[], float] = lambda: 1.0) -> Iterator[None]:
+        """Write the entries beside what the block does, and at its end the rest at once.
+
+        Parameters
+        ----------
+        seconds : float
+            How long the whole log would take. A block that must not see its end takes less.
+        answered : callable
+            Which share of the log is answered. The feed is never far ahead of it: however long
+            a worker takes to start, the log is not written to its end meanwhile.
+        """
+        stop, at_once = Event(), Event()
+        size = len(self.entries)
         thread = Thread(
             target=write,
             args=(self.stack.bootstrap, self.topic, self.entries),
-            kwargs={"per_second": len(self.entries) / seconds, "stop": stop},
+            kwargs={
+                "per_second": size / seconds,
+                "may_write": lambda written: written / size <= answered() + AHEAD,
+                "at_once": at_once,
+                "stop": stop,
+            },
             name="feed",
         )
         thread.start()
         try:
-            yield thread
-            thread.join(60)
+            yield
+            at_once.set()
+            thread.join()
         finally:
             stop.set()
             thread.join()

@@ -24,8 +24,9 @@ from faults.verifier import Outputs, PartitionState
 from faults.workers import WORKER, Worker
 
 CHECKPOINT_SECONDS = 0.2  # many generations in a short run
-QUIET_SECONDS = 25.0  # nothing new for so long: it will not come any more
+QUIET_SECONDS = 60.0  # nothing new for so long: it will not come any more
 _ID = re.compile(rb'"id":\s*"((?:[^"\\]|\\.)*)"')
+_PLACE = re.compile(rb"[^:]*:(\d+):(\d+):")  # an id begins with topic, partition and offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,32 @@ class Outcome:
     topic: str
     outputs: Outputs
     state: Mapping[int, PartitionState]
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """What a killed worker left behind.
+
+    Attributes
+    ----------
+    starting : bool
+        Meant to come while the worker was starting, joining or restoring.
+    answered : int
+        Distinct predictions and dead letters that came in its life.
+    unsaved : int
+        Predictions out of readings that its last snapshot does not cover.
+    left : int
+        Predictions and dead letters still to come.
+    """
+
+    starting: bool
+    answered: int
+    unsaved: int
+    left: int
+
+    @property
+    def mid_work(self) -> bool:
+        return min(self.answered, self.unsaved, self.left) > 0
 
 
 class Run:
@@ -71,6 +98,7 @@ class Run:
         create_topics(city.stack.bootstrap, topics, 2)
         self._readers = [Reader(city.stack.bootstrap, topic) for topic in topics]
         self._seen: set[bytes] = set()
+        self._predicted: dict[int, list[int]] = {}  # offsets with a prediction, by partition
         self._noted = (0, 0)
         self._newest = time.monotonic()
         self._env = {
@@ -95,7 +123,6 @@ class Run:
     def start(self) -> Worker:
         worker = Worker(f"worker-{len(self.workers) + 1}", self._folder, self._env, self._command)
         self.workers.append(worker)
-        self._newest = time.monotonic()
         return worker
 
     @property
@@ -129,13 +156,31 @@ class Run:
             reader.poll()
         self._note()
 
+    def look_to_end(self) -> None:
+        """Read all that is published."""
+        for reader in self._readers:
+            reader.read_to_end()
+        self._note()
+
+    def unsaved(self) -> int:
+        """Predictions seen out of readings that no snapshot covers."""
+        saved = saved_offsets(self._where)
+        return sum(
+            offset >= saved.get(partition, 0)
+            for partition, offsets in self._predicted.items()
+            for offset in offsets
+        )
+
     def _note(self) -> None:
-        """Note the answers that `look` or `collect` have read."""
+        """Note the answers that have been read."""
         before = len(self._seen)
         predictions, _, dead_letters = self._readers
         for record in predictions.records[self._noted[0] :]:
             found = _ID.search(record.value or b"")
-            self._seen.add(found[1] if found else b"?")
+            name = found[1] if found else b"?"
+            if name not in self._seen and (place := _PLACE.match(name)):
+                self._predicted.setdefault(int(place[1]), []).append(int(place[2]))
+            self._seen.add(name)
         for record in dead_letters.records[self._noted[1] :]:
             headers = dict(record.headers)
             self._seen.add(headers["dlq.partition"] + b":" + headers["dlq.offset"])
@@ -167,10 +212,16 @@ class Run:
         due = min(due, self.city.expected.outputs)
         self.wait_until(lambda: self.progress >= due, f"{share:.0%} answered", seconds)
 
-    def wait_done(self, seconds: float = 120.0) -> None:
+    def pass_time(self, seconds: float) -> None:
+        """Look on for so long."""
+        end = time.monotonic() + seconds
+        self.wait_until(lambda: time.monotonic() >= end, "time passed", seconds + 60.0)
+
+    def wait_done(self, seconds: float = 180.0) -> None:
         """Wait until all is answered and saved; or, when a bug keeps that from happening,
         until nothing has come for long: the verifier will tell.
         """
+        self._newest = time.monotonic()
         self.wait_until(
             lambda: (
                 (self.progress >= self.city.expected.outputs and self._saved())
@@ -193,8 +244,8 @@ class Run:
         return self.collect()
 
     def collect(self) -> Outcome:
-        predictions, alerts, dead = (list(reader.read_to_end()) for reader in self._readers)
-        self._note()
+        self.look_to_end()
+        predictions, alerts, dead = (list(reader.records) for reader in self._readers)
         return Outcome(self.city.topic, Outputs(predictions, alerts, dead), read_state(self._where))
 
     def check_accounting(self, seconds: float = 15.0) -> None:
@@ -236,23 +287,51 @@ class Run:
         return "\n".join(f"--- {w.child.name}\n{w.child.log_tail(25)}" for w in self.workers[-3:])
 
 
-def kill_at_random_moments(run: Run, random: Random, times: int) -> None:
+def kill_at_random_moments(run: Run, random: Random, times: int) -> list[Kill]:
     """Kill the run's one worker again and again, each time starting another at once.
 
     Most kills come in the middle of the work or of catching up with it, one in five while the
-    next worker is still starting, joining or restoring.
+    next worker is still starting, joining or restoring. The moments are random, one in each
+    part of as many equal parts of the log.
     """
-    moments = sorted(random.uniform(0.05, 0.9) for _ in range(times))
-    for moment in moments:
-        worker = run.alive[0]
-        if random.random() < 0.2:
+    kills = []
+    for number in range(times):
+        worker, before = run.alive[0], run.progress
+        starting = random.random() < 0.2
+        moment = 0.05 + 0.85 * (number + random.random()) / times
+        if starting:
             early = worker.started + random.uniform(1.0, 8.0)
-            run.wait_until(lambda until=early: time.monotonic() > until, "a moment passed")
+            run.wait_until(
+                lambda e=early, m=moment: time.monotonic() >= e or run.share >= m, "a moment passed"
+            )
+            worker.kill()
         else:
             run.wait_share(moment, seconds=180.0)
-            time.sleep(random.uniform(0.0, 0.3))
-        worker.kill()
+            run.pass_time(random.uniform(0.0, 0.3))
+            kill_with_work_unsaved(run, worker)
+        run.look_to_end()
+        left = run.city.expected.outputs - run.progress
+        kills.append(Kill(starting, run.progress - before, run.unsaved(), left))
         run.start()
+    return kills
+
+
+def kill_with_work_unsaved(run: Run, worker: Worker) -> None:
+    """Kill a worker as soon as it has published what it has not saved yet.
+
+    It is frozen for the look: nothing can be saved between the look and the kill.
+    """
+
+    def caught() -> bool:
+        worker.pause()
+        run.look()
+        if run.unsaved() > 0:
+            return True
+        worker.go_on()
+        return False
+
+    run.wait_until(caught, "anything published that is not saved")
+    worker.kill()
 
 
 def judge(city: City, outcome: Outcome, undisturbed: Outcome | None = None) -> list[str]:

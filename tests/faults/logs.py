@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from uuid import uuid4
@@ -62,9 +62,15 @@ def write(
     entries: Sequence[Entry],
     *,
     per_second: float = math.inf,
+    may_write: Callable[[int], bool] = lambda _: True,
+    at_once: Event | None = None,
     stop: Event | None = None,
 ) -> None:
-    """Append the entries in order, at most so many in a second, until told to stop."""
+    """Append the entries in order, until told to stop.
+
+    At most so many in a second, and none while `may_write`, given how many are written, says
+    no; once `at_once` is set, the rest without either.
+    """
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -80,13 +86,19 @@ def write(
         if error is not None:
             refused.append(error.str())
 
-    began = time.monotonic()
+    at_once, stop = at_once or Event(), stop or Event()
+    due = time.monotonic()
     for count, entry in enumerate(entries):
-        ahead = count / per_second - (time.monotonic() - began)
-        if ahead > 0.01:
+        due += 1 / per_second
+        while not at_once.is_set() and not stop.is_set() and not may_write(count):
             producer.poll(0)
-            time.sleep(ahead)
-        if stop is not None and stop.is_set():
+            time.sleep(0.01)
+            due = max(due, time.monotonic())  # what was held back is not made up for in a rush
+        ahead = due - time.monotonic()
+        if ahead > 0.01 and not at_once.is_set():
+            producer.poll(0)
+            at_once.wait(ahead)
+        if stop.is_set():
             break
         producer.produce(
             topic,

@@ -51,7 +51,7 @@ class Worker:
     def go_on(self) -> None:
         self.child.signal(signal.SIGCONT)
 
-    def leave(self, within_seconds: float = 10.0) -> float:
+    def leave(self, within_seconds: float = 30.0) -> float:
         """SIGTERM; return how long it took, fail if it was too long or not clean."""
         began = time.monotonic()
         code = self.child.stop(grace_seconds=within_seconds)

@@ -11,6 +11,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -23,6 +24,7 @@ from pydantic_settings import (
 
 from hedgerow.app.errors import SettingsError
 
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 Horizons = Annotated[tuple[Annotated[int, Field(ge=1, le=2000)], ...], Field(min_length=1)]
 
 
@@ -48,6 +50,21 @@ class RedisSettings(Section):
     url: SecretStr = SecretStr("redis://localhost:6379/0")
     prefix: str = "hedgerow"
     timeout_seconds: float = Field(5.0, gt=0, le=60)
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(url.get_secret_value())
+            well_formed = parts.scheme in REDIS_SCHEMES and parts.port != 0
+        except ValueError:  # its text would show what may be a password
+            well_formed = False
+        if not well_formed:
+            raise ValueError(
+                "a Redis address is redis://[user:password@]host[:port][/database], "
+                "rediss://... with TLS or unix://path"
+            )
+        return url
 
 
 class Start(StrEnum):
