@@ -83,7 +83,9 @@ def test_a_forecast_gone_wrong_is_covered_again_within_two_weeks() -> None:
     lower, upper = intervals(labels, np.zeros(HOURS))
     later = slice(HOURS // 2 + TWO_WEEKS, HOURS)
     covered = (lower[later] <= labels[later]) & (labels[later] <= upper[later])
-    assert covered.mean() == pytest.approx(LEVEL, abs=0.02)
+    # An interval holds its forecast, so its lower side, which nothing misses any more, is let go
+    # only as far as the forecast.
+    assert LEVEL - 0.02 <= covered.mean() <= LEVEL + 0.05
 
 
 def test_quiet_hours_get_narrow_intervals() -> None:

@@ -62,7 +62,7 @@ WIDTH_MEMORY = 0.005
 
 ERROR_MEMORY = 0.002
 PROFILE_MEMORY = 0.015
-PROFILE_FLOOR = 0.5  # of the overall error: a quiet hour must not promise silence
+PROFILE_FLOOR = 0.7  # of the overall error: a quiet hour must not promise silence
 MOST_ERROR = 20.0  # times the mean: further out an error teaches no more
 LATELY_MEMORY, LATELY_POWER = 0.25, 0.3
 OF_LATE_MEMORY, OF_LATE_POWER = 0.02, 0.3
@@ -70,7 +70,7 @@ POWER_DECAY = 0.1  # powers shrink with the horizon to this power
 MOST_LATELY = 1.5  # logarithms of recent errors are cut here
 SCORE_STEP = 0.006
 MOST_SCORE = 100.0
-SLOW_GAIN, SLOW_LEAK, MOST_SLOW = 0.04, 0.001, 0.6
+SLOW_GAIN, SLOW_LEAK, MOST_SLOW = 0.045, 0.001, 0.5
 QUICK_GAIN, QUICK_LEAK = 0.03, 0.02
 
 
