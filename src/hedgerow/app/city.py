@@ -51,5 +51,6 @@ def _profile(given: ProfileSettings, settings: Settings) -> Profile:
             bound=given.alerts.bound,
             forecast_breach=given.alerts.forecast_breach,
             anomaly=given.alerts.anomaly,
+            drift=given.alerts.drift,
         ),
     )

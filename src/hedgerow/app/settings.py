@@ -119,6 +119,7 @@ class AlertSettings(Section):
     bound: bool = True
     forecast_breach: bool = True
     anomaly: bool = True
+    drift: bool = True
 
 
 class RiverSettings(Section):

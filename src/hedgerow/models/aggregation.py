@@ -252,3 +252,10 @@ def _widen_gap(
         if weights[i] > 0.0:
             total += weights[i] * math.exp(rate * (slope * (forecast - predictions[i]) - top))
     table[GAP] += max(top + math.log(total) / rate, 0.0)
+
+
+@jit
+def forget(table: Array, left: float) -> None:
+    """Let go of regrets and what they were measured by, but for a part: the world has changed."""
+    for i in range(SPREAD, len(table)):
+        table[i] *= left

@@ -15,10 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import episodes
-from hedgerow.models.layout import ANOMALY, BOUND, FORECAST_BREACH
+from hedgerow.models.drift_detector import say_drift
+from hedgerow.models.experts import NAIVE_EXPERTS
+from hedgerow.models.layout import ANOMALY, BOUND, DRIFT, FORECAST_BREACH
 
-KIND_NAMES = {BOUND: "bound", FORECAST_BREACH: "forecast-breach", ANOMALY: "anomaly"}
-SEVERITIES = {BOUND: "critical", FORECAST_BREACH: "warning", ANOMALY: "warning"}
+KIND_NAMES = {
+    BOUND: "bound",
+    FORECAST_BREACH: "forecast-breach",
+    ANOMALY: "anomaly",
+    DRIFT: "drift",
+}
+SEVERITIES = {BOUND: "critical", FORECAST_BREACH: "warning", ANOMALY: "warning", DRIFT: "info"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +37,9 @@ class AlertEvent:
     position : int
         Index in the batch of the reading that caused it.
     kind : str
-        ``bound``, ``forecast-breach`` or ``anomaly``.
+        ``bound``, ``forecast-breach``, ``anomaly`` or ``drift``.
     severity : str
-        ``critical`` or ``warning``.
+        ``critical``, ``warning`` or ``info``.
     state : str
         ``open`` or ``resolved``.
     opening_offset : int
@@ -85,6 +92,12 @@ def read_event(
         )
         if not is_open:
             message = f"{seen}, and no forecast crosses a declared bound any more"
+    elif kind == DRIFT:
+        found = say_drift(detail, lower or 0.0, upper or 0.0, NAIVE_EXPERTS)
+        lower = upper = None
+        message = f"the series has changed: {found}; memory is short for a while"
+        if not is_open:
+            message = "the forecasts have had time to follow the change"
     else:
         side = "above" if expected is not None and observed > expected else "below"
         interval = f"{_number(expected)} was forecast, {_number(lower)} to {_number(upper)}"

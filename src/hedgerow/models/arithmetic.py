@@ -101,17 +101,3 @@ def hedge_step(weights: Array, losses: Array, rate: float, share: float) -> None
     for i in range(len(weights)):
         if losses[i] == losses[i]:
             weights[i] = (1.0 - share) * before * weights[i] / after + share * before / awake
-
-
-@jit
-def quantile_step(offset: float, residual: float, above: float, step: float) -> float:
-    """Move an offset towards the level that a share ``above`` of the residuals exceeds.
-
-    Online subgradient step on the pinball loss: the offset rises by ``step · (1 − above)`` when
-    it is exceeded and sinks by ``step · above`` when not, so that it is exceeded at the wanted
-    rate in the long run whatever the data do (Gibbs & Candès 2021; Angelopoulos, Candès &
-    Tibshirani 2023).
-    """
-    if residual > offset:
-        return offset + step * (1.0 - above)
-    return offset - step * above

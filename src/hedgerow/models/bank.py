@@ -93,6 +93,7 @@ class Bank:
         time_ms: NDArray[np.int64],
         values: NDArray[np.float64],
         offsets: NDArray[np.int64],
+        outside: NDArray[np.int64],
         out: kernel.Outputs,
         silent: bool = False,
     ) -> None:
@@ -104,8 +105,9 @@ class Bank:
             Row of each reading.
         positions : ndarray of int64, shape (m,)
             Index of each reading in the batch's columns.
-        time_ms, values, offsets : ndarray, shape (n,)
-            The batch's columns.
+        time_ms, values, offsets, outside : ndarray, shape (n,)
+            The batch's columns; ``outside`` is the number of an outside expert whose forecast
+            this is, -1 for a reading.
         out : Outputs
             Written at ``positions``; events are appended.
         silent : bool
@@ -115,7 +117,7 @@ class Bank:
         self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
         kernel.step_rows(
             self.rows, self.singles, self.setup, where, positions, time_ms, values, offsets,
-            silent, self.scratch, out,
+            outside, silent, self.scratch, out,
         )  # fmt: skip
 
     def plugin_chunk(self, name: str, chunk: int) -> RawChunk | None:
@@ -166,7 +168,6 @@ def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> kernel.Setup
         rule=RULES.index(profile.aggregation),
         absent_absolute=absent_absolute,
         absent_squared=absent_squared,
-        tail=(1.0 - profile.interval_level) / 2.0,
         rules=_rules(profile),
         zone=zone,
     )
@@ -181,6 +182,7 @@ def _rules(profile: Profile) -> Rules:
         bound=int(profile.alerts.bound and bounded),
         forecast_breach=int(profile.alerts.forecast_breach and bounded),
         anomaly=int(profile.alerts.anomaly),
+        drift=int(profile.alerts.drift),
     )
 
 

@@ -102,8 +102,8 @@ def conformal_reset(state: Array, tail: float, horizon: int) -> None:
 
 
 @jit
-def _usual_error(state: Array, day_share: float) -> float:
-    """Return the mean absolute error at a time of day."""
+def usual_error(state: Array, day_share: float) -> float:
+    """Return the mean absolute error at a time of day, from 0 to below 1."""
     place = day_share * BUCKETS
     left = int(place)
     part = place - left
@@ -132,7 +132,7 @@ def conformal_scale(state: Array, day_share: float) -> float:
     lately = clamp(math.log(state[LATELY] + 1e-3), MOST_LATELY)
     of_late = clamp(math.log(state[OF_LATE] + 1e-3), MOST_LATELY)
     recent = state[POWER] * (LATELY_POWER * lately + OF_LATE_POWER * of_late)
-    scale: float = _usual_error(state, day_share) * math.exp(recent)
+    scale: float = usual_error(state, day_share) * math.exp(recent)
     return scale
 
 
@@ -271,7 +271,7 @@ def _learn_shape(
 @jit
 def _learn_scale(state: Array, error: float, day_share: float) -> None:
     labels = state[LABELS]
-    usual = _usual_error(state, day_share)
+    usual = usual_error(state, day_share)
     relative = min(error / usual, 10.0) if usual > 0.0 else 1.0
     state[LATELY] += LATELY_MEMORY * (relative - state[LATELY])
     state[OF_LATE] += OF_LATE_MEMORY * (relative - state[OF_LATE])

@@ -74,9 +74,21 @@ def drift_reset(state: Array, slots_per_day: float) -> None:
 
 
 @jit
+def is_rival(state: Array) -> bool:
+    """Tell whether the last alarm was about a reference being better."""
+    return bool(state[CAUSE] >= FIRST_RIVAL)
+
+
+@jit
+def is_one_sided(state: Array) -> bool:
+    """Tell whether the last alarm was about errors on one side."""
+    return bool(state[CAUSE] == TOO_LOW or state[CAUSE] == TOO_HIGH)
+
+
+@jit
 def drift_offset(state: Array) -> float:
     """Return what to add to a forecast while a one-sided error lasts, in the residuals' unit."""
-    if state[QUIET] <= 0.0 or not (state[CAUSE] == TOO_LOW or state[CAUSE] == TOO_HIGH):
+    if state[QUIET] <= 0.0 or not is_one_sided(state):
         return 0.0
     offset: float = BIAS_CORRECTED * state[BIAS]
     return offset

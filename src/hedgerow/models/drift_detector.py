@@ -40,12 +40,23 @@ def explain_drift(state: NDArray[np.float64], rivals: Sequence[str]) -> str:
     cause = int(state[at.CAUSE])
     if cause < 0:
         return ""
+    return say_drift(cause, float(state[at.STRENGTH]), float(state[at.LASTED]), rivals)
+
+
+def say_drift(cause: int, strength: float, lasted: float, rivals: Sequence[str]) -> str:
+    """Say in a sentence what an alarm was about.
+
+    Examples
+    --------
+    >>> from hedgerow.models.drift import TOO_LOW
+    >>> say_drift(TOO_LOW, 2.34, 12, ())
+    'over 12 labels forecasts were too low by 2.3 usual errors'
+    """
     if cause >= at.FIRST_RIVAL:
-        name = rivals[cause - at.FIRST_RIVAL]
-        found = _RIVAL.format(rival=name, strength=state[at.STRENGTH])
+        found = _RIVAL.format(rival=rivals[cause - at.FIRST_RIVAL], strength=strength)
     else:
-        found = _FOUND[cause].format(strength=state[at.STRENGTH])
-    return f"over {int(state[at.LASTED])} labels {found}"
+        found = _FOUND[cause].format(strength=strength)
+    return f"over {int(lasted)} labels {found}"
 
 
 class ResidualDrift(base.DriftDetector):  # type: ignore[misc]  # River ships no types

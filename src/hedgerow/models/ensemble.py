@@ -45,6 +45,7 @@ from hedgerow.models.layout import (
     CLUES,
     DAY,
     DAY_MS,
+    DAY_SHARE,
     ENTRY_HEAD,
     HOLT_LEVEL,
     HOLT_TREND,
@@ -146,6 +147,22 @@ def forget_roots(single: Single, sizes: Layout, block: int) -> None:
 
 
 @jit
+def stand(row: Array, sizes: Layout, outsider: int, slot: int, predicted: float) -> None:
+    """Keep an outside expert's forecast for a slot until it is needed or replaced."""
+    at = sizes.outside + 2 * (outsider * sizes.outside_slots + slot % sizes.outside_slots)
+    row[at] = slot
+    row[at + 1] = predicted
+
+
+@jit
+def standing(row: Array, sizes: Layout, outsider: int, slot: int) -> float:
+    """Return an outside expert's forecast for a slot, NaN if there is none."""
+    at = sizes.outside + 2 * (outsider * sizes.outside_slots + slot % sizes.outside_slots)
+    predicted: float = row[at + 1]
+    return predicted if row[at] == slot else math.nan
+
+
+@jit
 def freeze(
     row: Array, single: Single, sizes: Layout, team: Team, zone: ZoneTable, at: Place, k: int
 ) -> None:
@@ -171,6 +188,9 @@ def freeze(
         row[first + team.holt] = row[HOLT_LEVEL] + damped_sum(at.horizon) * row[HOLT_TREND]
     row[entry + SHIFT], row[entry + SCALE] = row[MEAN], math.sqrt(row[VARIANCE])
     row[entry + ROOT_SHIFT], row[entry + ROOT_SCALE] = row[ROOT_MEAN], math.sqrt(row[ROOT_VARIANCE])
+    row[entry + DAY_SHARE] = (target_ms % DAY_MS) / DAY_MS
+    for i in range(sizes.outsiders):
+        row[first + team.outside + i] = standing(row, sizes, i, at.slot + at.horizon)
     x = single[at.origin : at.origin + sizes.padded]
     usual_z = standard(row, usual, 0.0)
     common = sizes.features - 3 * sizes.horizons + 3 * k

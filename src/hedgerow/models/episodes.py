@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.arithmetic import Array, jit
+from hedgerow.models.drift import CAUSE, LASTED, STRENGTH
+from hedgerow.models.drift import QUIET as QUIET_LEFT
 from hedgerow.models.layout import (
     ALERT_SIZE,
     ALERTS,
@@ -22,6 +24,7 @@ from hedgerow.models.layout import (
     BAD_RUN,
     BOUND,
     CUSUM,
+    DRIFT,
     FORECAST_BREACH,
     LOWER,
     OPEN,
@@ -50,10 +53,11 @@ QUIET_CLOSES = 3  # readings within bounds that resolve an episode about a bound
     EVENT_EXPECTED,
     EVENT_LOWER,
     EVENT_UPPER,
-    EVENT_DETAIL,  # horizon of a breach in slots, readings in a row outside of an anomaly
+    EVENT_DETAIL,  # horizon of a breach in slots, readings in a row outside of an anomaly,
+    # cause of a drift
     EVENT_SIZE,
 ) = range(10)
-MOST_EVENTS = 3  # of one reading: one a rule
+MOST_EVENTS = 4  # of one reading: one a rule
 
 
 class Rules(NamedTuple):
@@ -64,6 +68,7 @@ class Rules(NamedTuple):
     bound: int
     forecast_breach: int
     anomaly: int
+    drift: int
 
 
 class Reading(NamedTuple):
@@ -164,6 +169,19 @@ def watch_reading(row: Array, entry: int, rules: Rules, reading: Reading, events
     bad = row[CUSUM] >= CUSUM_OPENS or (already_open and row[CUSUM] > 0.0)
     facts = Facts(expected, lower, upper, row[BAD_RUN])
     _follow(row, ANOMALY, bad, 1, reading, facts, events)
+
+
+@jit
+def watch_drift(row: Array, state: int, rules: Rules, reading: Reading, events: Events) -> None:
+    """Follow the drift charts of the shortest horizon, whose state begins at ``state``.
+
+    An episode lasts as long as memory is short. In the place of limits its event carries how
+    many usual errors too much there were, and over how many labels.
+    """
+    if rules.drift:
+        strength, lasted = row[state + STRENGTH], row[state + LASTED]
+        facts = Facts(math.nan, strength, lasted, row[state + CAUSE])
+        _follow(row, DRIFT, row[state + QUIET_LEFT] > 0.0, 1, reading, facts, events)
 
 
 @jit

@@ -97,7 +97,7 @@ def held_median(value: float, chance: float, changed: float, distance: float) ->
     >>> held_median(10.0, 0.6, 4.0, 1.0)
     10.0
     >>> round(held_median(10.0, 0.1, 4.0, 1.0), 2)
-    4.18
+    4.17
     """
     if chance >= 0.5:
         return value

@@ -20,10 +20,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models.aggregation import Flags, learn, table_size, weigh
-from hedgerow.models.arithmetic import Array, clamp, jit, quantile_step
-from hedgerow.models.ensemble import Place, Team, ask, forget_roots, freeze, teach
-from hedgerow.models.episodes import Events, Reading, Rules, watch_forecasts, watch_reading
+from hedgerow.models.aggregation import Flags, forget, learn, table_size, weigh
+from hedgerow.models.arithmetic import Array, clamp, jit
+from hedgerow.models.conformal import (
+    conformal_ends,
+    conformal_learn,
+    conformal_scale,
+    usual_error,
+)
+from hedgerow.models.drift import QUIET, drift_learn, drift_offset, is_rival
+from hedgerow.models.ensemble import Place, Team, ask, forget_roots, freeze, stand, teach
+from hedgerow.models.episodes import (
+    Events,
+    Reading,
+    Rules,
+    watch_drift,
+    watch_forecasts,
+    watch_reading,
+)
 from hedgerow.models.features import (
     CLIP_Z,
     pattern_bin,
@@ -34,16 +48,18 @@ from hedgerow.models.features import (
 from hedgerow.models.hold import LEAST_REPEATS, note_repeat
 from hedgerow.models.layout import (
     ABSOLUTE_ERROR,
+    BLOCK_HEAD,
     CONTEXT,
     CONTEXTS,
     COVERED,
+    DAY_SHARE,
+    DRIFT_STATE,
     ENTRY_HEAD,
     EXPECTED,
+    INTERVAL,
     LABELS,
     LOWER,
     NEGATIVE,
-    OFFSET_LOWER,
-    OFFSET_UPPER,
     ORIGIN,
     PERSISTENCE,
     PHASE,
@@ -58,7 +74,10 @@ from hedgerow.models.layout import (
     SHIFT,
     SLOT,
     SQUARED_ERROR,
+    UNIT,
     UPPER,
+    WEIGHED,
+    WEIGHED_MEAN,
     WIDTH_SUM,
     WITH_INTERVAL,
     Layout,
@@ -74,8 +93,9 @@ LARGEST = 1e60
 SCALE_MEMORY = 0.02  # weight of the newest loss in the running one
 MOST_OFF = 50.0  # running errors
 SETTLED = 20.0  # labels before an error counts as far off
-CALIBRATED_AFTER = 50  # labels before an interval is published
-INTERVAL_STEP = 0.1  # of the running absolute error
+FORGOTTEN = 0.03  # what a drift leaves of all regrets
+DRIFT_MEMORY = 0.995  # λ of least squares for a while after a drift
+DRIFT_VISITS = 2.0  # as if the weekly pattern had been seen so often
 
 
 class Setup(NamedTuple):
@@ -95,7 +115,6 @@ class Setup(NamedTuple):
     rule: int
     absent_absolute: Flags
     absent_squared: Flags
-    tail: float
     rules: Rules
     zone: ZoneTable
 
@@ -112,6 +131,7 @@ class Scratch(NamedTuple):
 
     predictions: Array
     weights: Array
+    rivals: Array
     features: Single
 
 
@@ -131,7 +151,10 @@ class Outputs(NamedTuple):
 def scratch(sizes: Layout) -> Scratch:
     """Make room for the steps of a bank."""
     return Scratch(
-        np.empty(sizes.experts), np.empty(sizes.experts), np.empty(max(sizes.padded, 8), np.float32)
+        predictions=np.empty(sizes.experts),
+        weights=np.empty(sizes.experts),
+        rivals=np.empty(REFERENCES),
+        features=np.empty(max(sizes.padded, 8), np.float32),
     )
 
 
@@ -186,7 +209,7 @@ def _reweigh(
     scale = row[block + SCALE_ABSOLUTE]
     reach = MOST_OFF * scale if row[block + LABELS] > SETTLED and scale > 0.0 else LARGEST
     for squared in range(2):
-        forecast = row[entry + (EXPECTED if squared else PREDICTED)]
+        forecast = row[entry + (WEIGHED_MEAN if squared else WEIGHED)]
         off = forecast - _within(value, forecast, reach)
         for i in range(sizes.experts):
             prediction = row[entry + ENTRY_HEAD + i]
@@ -209,31 +232,54 @@ def _reweigh(
 
 
 @jit
-def _learn_interval(row: Array, block: int, entry: int, value: float, tail: float) -> None:
-    """Move both ends of the interval by the residual of ``predicted``.
-
-    Until calibrated the ends are in units of the running error, which still shrinks as the
-    experts learn, and take long steps; from then on they are in the series' own unit.
-    """
+def _learn_scale(row: Array, block: int, entry: int, value: float) -> None:
+    """Let an error into the running one, in which the aggregations measure what is far off."""
     memory = max(SCALE_MEMORY, 1.0 / (row[block + LABELS] + 1.0))
-    residual = value - row[entry + PREDICTED]
     scale = row[block + SCALE_ABSOLUTE]
-    error = abs(residual)
+    error = abs(value - row[entry + WEIGHED])
     if row[block + LABELS] > SETTLED and scale > 0.0:
         error = min(error, MOST_OFF * scale)
     row[block + SCALE_ABSOLUTE] += memory * (error - scale)
     row[block + LABELS] += 1.0
-    labels = row[block + LABELS]
-    scale = row[block + SCALE_ABSOLUTE]
-    step = INTERVAL_STEP * scale
-    if labels <= CALIBRATED_AFTER:
-        residual = residual / scale if scale > 0.0 else 0.0
-        step = INTERVAL_STEP * max(1.0, 10.0 - 18.0 * labels / CALIBRATED_AFTER)
-    upper = quantile_step(row[block + OFFSET_UPPER], residual, tail, step)
-    lower = -quantile_step(-row[block + OFFSET_LOWER], -residual, tail, step)
-    if labels == CALIBRATED_AFTER:
-        upper, lower = upper * scale, lower * scale
-    row[block + OFFSET_UPPER], row[block + OFFSET_LOWER] = upper, lower
+
+
+@jit
+def _floor(row: Array, team: Team) -> float:
+    """Return the least value the series can have, as far as is known."""
+    return max(-math.inf if row[NEGATIVE] == 1.0 else 0.0, team.minimum)
+
+
+@jit
+def _learn_interval(row: Array, team: Team, block: int, entry: int, value: float) -> None:
+    state = row[block + INTERVAL : block + DRIFT_STATE]
+    conformal_learn(
+        state, value, row[entry + PREDICTED], row[entry + LOWER], row[entry + UPPER],
+        row[entry + UNIT], row[entry + DAY_SHARE], _floor(row, team), team.maximum,
+    )  # fmt: skip
+
+
+@jit
+def _learn_drift(
+    row: Array, setup: Setup, block: int, entry: int, value: float, rivals: Array
+) -> bool:
+    """Show a residual to the drift charts; forget regrets if a naive forecast was better.
+
+    Returns whether the alarm sounded.
+    """
+    unit = usual_error(row[block + INTERVAL : block + DRIFT_STATE], row[entry + DAY_SHARE])
+    if unit <= 0.0:
+        return False
+    for i in range(REFERENCES):
+        rivals[i] = abs(value - row[entry + ENTRY_HEAD + PERSISTENCE + i]) / unit
+    state = row[block + DRIFT_STATE : block + BLOCK_HEAD]
+    if not drift_learn(state, (value - row[entry + WEIGHED]) / unit, rivals):
+        return False
+    if is_rival(state):
+        size = table_size(setup.sizes.experts)
+        for table in range(CONTEXTS + 1):
+            at = block + setup.sizes.tables_absolute + table * size
+            forget(row[at : at + size], FORGOTTEN)
+    return True
 
 
 @jit
@@ -327,11 +373,15 @@ def take(
         row[at.entry + ORIGIN] = slot
         row[at.entry + PUBLISHED] = 0.0 if silent else 1.0
         freeze(row, single, sizes, setup.team, setup.zone, at, k)
+    drifted = row[blocks[0] + DRIFT_STATE + QUIET] > 0.0
+    if not silent:
+        watch_drift(row, blocks[0] + DRIFT_STATE, setup.rules, reading, out.events)
     for i in range(sizes.memories):
         start = sizes.covariances + i * sizes.padded * sizes.padded
         gain = single[origin + (1 + i) * sizes.padded : origin + (2 + i) * sizes.padded]
         covariance = single[start : start + sizes.padded * sizes.padded]
-        gain_step(covariance, x, gain, scratch.features, setup.memories[i])
+        memory = min(setup.memories[i], DRIFT_MEMORY) if drifted else setup.memories[i]
+        gain_step(covariance, x, gain, scratch.features, memory)
     return True
 
 
@@ -341,11 +391,18 @@ def _settle(
 ) -> None:
     """Score a forecast whose label is here, then let everything learn from it."""
     sizes = setup.sizes
+    if (
+        _learn_drift(row, setup, at.block, at.entry, value, scratch.rivals)
+        and at.block == setup.blocks[0]
+    ):
+        for i in range(sizes.bins):
+            single[sizes.visits + i] = min(single[sizes.visits + i], np.float32(DRIFT_VISITS))
     if row[at.entry + PUBLISHED] == 1.0:
         _score(row, sizes, at.block, at.entry, value)
     _reweigh(row, setup, at.block, at.entry, value, scratch)
     teach(row, single, sizes, setup.team, at, setup.memories, value, scratch.features)
-    _learn_interval(row, at.block, at.entry, value, setup.tail)
+    _learn_scale(row, at.block, at.entry, value)
+    _learn_interval(row, setup.team, at.block, at.entry, value)
 
 
 @jit
@@ -375,14 +432,19 @@ def _aggregate(row: Array, setup: Setup, block: int, entry: int, weights: Array)
     predicted = weigh(row[at : at + size], setup.rule, predictions, setup.absent_absolute, weights)
     at = block + sizes.table_squared
     mean = weigh(row[at : at + size], setup.rule, predictions, setup.absent_squared, weights)
-    row[entry + PREDICTED] = predicted
-    row[entry + EXPECTED] = mean
-    row[entry + LOWER] = math.nan
-    row[entry + UPPER] = math.nan
-    if row[block + LABELS] >= CALIBRATED_AFTER:
-        lower = predicted + min(row[block + OFFSET_LOWER], 0.0)
-        row[entry + LOWER] = lower if row[NEGATIVE] == 1.0 else max(lower, 0.0)
-        row[entry + UPPER] = predicted + max(row[block + OFFSET_UPPER], 0.0)
+    row[entry + WEIGHED], row[entry + WEIGHED_MEAN] = predicted, mean
+    state = row[block + INTERVAL : block + DRIFT_STATE]
+    floor, ceiling = _floor(row, setup.team), setup.team.maximum
+    offset = drift_offset(row[block + DRIFT_STATE : block + BLOCK_HEAD])
+    if offset != 0.0:
+        offset *= usual_error(state, row[entry + DAY_SHARE])
+        predicted = min(max(predicted + offset, floor), ceiling)
+        mean = min(max(mean + offset, floor), ceiling)
+    row[entry + PREDICTED], row[entry + EXPECTED] = predicted, mean
+    row[entry + UNIT] = conformal_scale(state, row[entry + DAY_SHARE])
+    row[entry + LOWER], row[entry + UPPER] = conformal_ends(
+        state, predicted, row[entry + UNIT], floor, ceiling
+    )
 
 
 @jit
@@ -430,6 +492,16 @@ def forecast(
 
 
 @jit
+def take_outside(
+    row: Array, sizes: Layout, outsider: int, target_ms: int, predicted: float
+) -> None:
+    """Keep the forecast of an outside expert if it is about a slot that is still to come."""
+    slot = slot_of(row, sizes, target_ms)
+    if row[SLOT] < slot < row[SLOT] + sizes.outside_slots:
+        stand(row, sizes, outsider, slot, clamp(predicted, LARGEST))
+
+
+@jit
 def step_rows(
     exact: Array,
     single: Single,
@@ -439,15 +511,23 @@ def step_rows(
     time_ms: NDArray[np.int64],
     values: Array,
     offsets: NDArray[np.int64],
+    outside: NDArray[np.int64],
     silent: bool,
     scratch: Scratch,
     out: Outputs,
 ) -> None:
-    """Step many readings in log order: reading ``positions[i]`` belongs to row ``where[i]``."""
+    """Step many readings in log order: reading ``positions[i]`` belongs to row ``where[i]``.
+
+    Where ``outside`` is not negative, it is the number of an outside expert, and time and value
+    are its forecast's.
+    """
     external = np.empty((len(setup.horizons), 0))
     for i in range(len(positions)):
         p = positions[i]
         rows = Rows(exact[where[i]], single[where[i]])
+        if outside[p] >= 0:
+            take_outside(rows.exact, setup.sizes, outside[p], time_ms[p], values[p])
+            continue
         reading = Reading(p, time_ms[p], values[p], offsets[p])
         if take(rows, setup, reading, silent, scratch, out):
             forecast(rows, setup, reading, silent, external, scratch, out)

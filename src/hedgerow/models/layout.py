@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hedgerow.models import conformal, drift
 from hedgerow.models.aggregation import TABLE_HEAD, table_size
 from hedgerow.models.experts import LEVEL_RATES, Plan, plan
 from hedgerow.models.least_squares import small_size
@@ -25,6 +26,7 @@ DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 MAX_RING = 12_000
 MOST_PATTERN_BINS = 336  # half hours of a week
+MOST_OUTSIDE = 600  # slots ahead that forecasts of outside experts are kept for
 NEVER = -1e15  # a slot that no reading has
 
 # Head of a row: offsets common to all layouts.
@@ -39,7 +41,7 @@ HOLT_LEVEL, HOLT_TREND, RUN, REPEATS_FAST, REPEATS_SLOW, USUAL_OFF = range(
 # One alert rule's state, KINDS of them from ALERTS on; the anomaly's CUSUM follows.
 ALERTS = SURPRISE + 9
 OPEN, OPENING_OFFSET, OPENED_MS, QUIET, ALERT_SIZE = range(5)
-BOUND, FORECAST_BREACH, ANOMALY, KINDS = range(4)
+BOUND, FORECAST_BREACH, ANOMALY, DRIFT, KINDS = range(5)
 CUSUM, BAD_RUN, HEAD = range(ALERTS + KINDS * ALERT_SIZE, ALERTS + KINDS * ALERT_SIZE + 3)
 
 # Scores at the start of a horizon's block.
@@ -47,15 +49,16 @@ N, ABSOLUTE_ERROR, SQUARED_ERROR = range(3)
 REFERENCES = 3  # per reference: paired n, our absolute error, the reference's
 COVERED, WITH_INTERVAL, WIDTH_SUM = range(12, 15)
 SCORES = 15
-# Interval and scales, after the scores.
-LABELS, OFFSET_UPPER, OFFSET_LOWER, SCALE_ABSOLUTE = range(SCORES, SCORES + 4)
-ROOT_SPREAD, CHANGES, CHANGE_DISTANCE = range(SCORES + 4, SCORES + 7)
-TRACKERS = 7
-BLOCK_HEAD = SCORES + TRACKERS
+# Scales, then the states of interval and drift, after the scores.
+LABELS, SCALE_ABSOLUTE, ROOT_SPREAD, CHANGES, CHANGE_DISTANCE = range(SCORES, SCORES + 5)
+INTERVAL = SCORES + 5
+DRIFT_STATE = INTERVAL + conformal.SIZE
+BLOCK_HEAD = DRIFT_STATE + drift.SIZE
 
 # A pending forecast; the predictions of the experts follow.
 ORIGIN, PUBLISHED, PREDICTED, EXPECTED, LOWER, UPPER = range(6)
-SHIFT, SCALE, ROOT_SHIFT, ROOT_SCALE, BIN, CONTEXT, CHANCE, ENTRY_HEAD = range(6, 14)
+SHIFT, SCALE, ROOT_SHIFT, ROOT_SCALE, BIN, CONTEXT, CHANCE = range(6, 13)
+DAY_SHARE, UNIT, WEIGHED, WEIGHED_MEAN, ENTRY_HEAD = range(13, 18)
 
 PERSISTENCE, DAY, WEEK = range(3)
 CONTEXTS = 4  # by how often the value has just been repeated
@@ -88,6 +91,9 @@ class Layout(NamedTuple):
     ring: int
     ring_size: int
     pattern: int
+    outside: int  # standing forecasts of outside experts
+    outside_slots: int
+    outsiders: int
     horizons: int
     longest: int  # horizon
     experts: int
@@ -200,7 +206,7 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
     day = day if day < MAX_RING else 0
     ring_size = max(day, week, 3) + 1
     features = feature_names(profile.horizons)
-    exact = _Exact(profile, experts, max(week, 1), ring_size)
+    exact = _Exact(profile, experts, max(week, 1), ring_size, max(day, 1))
     single = _Single(profile, experts, exact.bins, len(features))
     sizes = Layout(
         period_ms=period_ms,
@@ -210,6 +216,9 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
         ring=HEAD,
         ring_size=ring_size,
         pattern=HEAD + ring_size,
+        outside=exact.outside,
+        outside_slots=exact.outside_slots,
+        outsiders=len(profile.outside),
         horizons=len(profile.horizons),
         longest=max(profile.horizons),
         experts=len(experts.names),
@@ -245,7 +254,7 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
         np.array(single.blocks, np.int64),
         features,
         tuple(exact.fields + single.fields),
-        _blank(sizes, profile.horizons, exact.blocks),
+        _blank(sizes, profile, exact.blocks),
         _blank_single(sizes, features, single.blocks),
     )
 
@@ -253,7 +262,9 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
 class _Exact:
     """Lays out the exact plane."""
 
-    def __init__(self, profile: Profile, experts: Plan, week: int, ring_size: int) -> None:
+    def __init__(
+        self, profile: Profile, experts: Plan, week: int, ring_size: int, day: int
+    ) -> None:
         count = len(experts.names)
         self.bins = min(week, MOST_PATTERN_BINS)
         table = table_size(count)
@@ -270,15 +281,23 @@ class _Exact:
             Field("ring", HEAD, ring_size),
             Field("pattern", HEAD + ring_size, self.bins),
         ]
-        at = HEAD + ring_size + self.bins
+        at = self.outside = HEAD + ring_size + self.bins
+        self.outside_slots = 0
+        if profile.outside:
+            # Two days ahead, or as far as the longest horizon.
+            self.outside_slots = max(*profile.horizons, min(2 * day, MOST_OUTSIDE)) + 1
+        for expert in profile.outside:
+            self.fields.append(Field(f"outside.{expert}", at, 2 * self.outside_slots))
+            at += 2 * self.outside_slots
         named = ",".join(experts.names)
         for horizon in profile.horizons:
             self.blocks.append(at)
             h = f"h{horizon}"
             self.fields += [
                 Field(f"{h}.scores", at, SCORES),
-                Field(f"{h}.interval@{profile.interval_level!r}", at + LABELS, 4),
-                Field(f"{h}.distances", at + ROOT_SPREAD, 3),
+                Field(f"{h}.distances", at + LABELS, INTERVAL - LABELS),
+                Field(f"{h}.interval@{profile.interval_level!r}", at + INTERVAL, conformal.SIZE),
+                Field(f"{h}.drift", at + DRIFT_STATE, drift.SIZE),
                 *(
                     Field(f"{h}.regret.{expert}", at + BLOCK_HEAD + i, 1)
                     for i, expert in enumerate(experts.names)
@@ -369,12 +388,16 @@ class _Single:
         self.width = at
 
 
-def _blank(sizes: Layout, horizons: tuple[int, ...], blocks: list[int]) -> NDArray[np.float64]:
+def _blank(sizes: Layout, profile: Profile, blocks: list[int]) -> NDArray[np.float64]:
     row = np.zeros(sizes.width)
     row[SLOT] = NEVER
     row[sizes.ring : sizes.ring + sizes.ring_size] = np.nan
     row[sizes.pattern : sizes.pattern + sizes.bins] = np.nan
-    for horizon, block in zip(horizons, blocks, strict=True):
+    row[sizes.outside : sizes.outside + 2 * sizes.outsiders * sizes.outside_slots] = NEVER
+    tail = (1.0 - profile.interval_level) / 2.0
+    for horizon, block in zip(profile.horizons, blocks, strict=True):
+        conformal.conformal_reset(row[block + INTERVAL : block + DRIFT_STATE], tail, horizon)
+        drift.drift_reset(row[block + DRIFT_STATE : block + BLOCK_HEAD], DAY_MS / sizes.period_ms)
         for depth in range(horizon):
             row[block + sizes.pending + depth * sizes.entry + ORIGIN] = NEVER
     return row

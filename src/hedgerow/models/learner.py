@@ -103,6 +103,7 @@ class Learner:
         time_ms = np.require(time_ms, np.int64, ["C", "W"])
         values = np.require(values, np.float64, ["C", "W"])
         offsets = np.require(offsets, np.int64, ["C", "W"])
+        outside = np.full(len(sensor_ids), -1)
         out = outputs(len(sensor_ids), self._widest)
         refusals = _unusable(time_ms, values)
         usable = np.ones(len(sensor_ids), bool)
@@ -129,7 +130,13 @@ class Learner:
                 positions = np.flatnonzero(usable & (bank_of == number))
                 rows = self.series.rows[ids[positions]]
                 self.banks[number].step(
-                    rows, positions, time_ms=time_ms, values=values, offsets=offsets, out=out
+                    rows,
+                    positions,
+                    time_ms=time_ms,
+                    values=values,
+                    offsets=offsets,
+                    outside=outside,
+                    out=out,
                 )
 
         self._count(out.outcomes)
@@ -183,6 +190,7 @@ class Learner:
             time_ms=np.array(infant.times_ms[:n], np.int64),
             values=np.array(infant.values[:n], np.float64),
             offsets=np.zeros(n, np.int64),
+            outside=np.full(n, -1),
             out=outputs(n, self._widest),
             silent=True,
         )

@@ -116,6 +116,7 @@ class PluginBank(Bank):
         time_ms: NDArray[np.int64],
         values: NDArray[np.float64],
         offsets: NDArray[np.int64],
+        outside: NDArray[np.int64],
         out: kernel.Outputs,
         silent: bool = False,
     ) -> None:
@@ -124,6 +125,11 @@ class PluginBank(Bank):
         for line, p in zip(where.tolist(), positions.tolist(), strict=True):
             reading = Reading(p, int(time_ms[p]), float(values[p]), int(offsets[p]))
             rows = kernel.Rows(self.rows[line], self.singles[line])
+            if outside[p] >= 0:
+                kernel.take_outside(
+                    rows.exact, self.setup.sizes, outside[p], reading.time_ms, reading.value
+                )
+                continue
             slot = kernel.slot_of(rows.exact, self.setup.sizes, reading.time_ms)
             frozen = self._frozen(rows, slot, reading.value)
             if kernel.take(rows, self.setup, reading, silent, self.scratch, out):

@@ -45,6 +45,7 @@ class AlertSwitches:
     bound: bool = True
     forecast_breach: bool = True
     anomaly: bool = True
+    drift: bool = True
 
 
 @dataclass(frozen=True, slots=True)
