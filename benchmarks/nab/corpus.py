@@ -97,6 +97,12 @@ def read_corpus(folder: Path) -> list[LabelledFile]:
     FileNotFoundError
         If there are no labels.
     """
-    labels = json.loads((folder / "labels" / "combined_windows.json").read_text())
+    path = folder / "labels" / "combined_windows.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"There are no labels at {path}. Put a checkout of github.com/numenta/NAB there, or "
+            "set HEDGEROW_DATA to the folder that holds it as nab/."
+        )
+    labels = json.loads(path.read_text())
     names = sorted(name for name in labels if (folder / "data" / name).exists())
     return [_read_file(folder / "data" / name, name, labels[name]) for name in names]

@@ -35,18 +35,19 @@ def windowed_gaussian(file: LabelledFile, window: int = 6400, step: int = 100) -
 
 
 def river_gaussian(file: LabelledFile) -> Scores:
-    """River's GaussianScorer over the last 1,000 readings."""
-    model = river_anomaly.GaussianScorer(window_size=1000, grace_period=100)
+    """River's GaussianScorer, silent while nothing has varied (it would score all that 1)."""
+    model = river_anomaly.GaussianScorer()
     scores = np.zeros(len(file.values))
     for row, value in enumerate(file.values.tolist()):
-        scores[row] = abs(model.score_one(None, value) - 0.5)
+        if model.gaussian.sigma > 0.0:
+            scores[row] = model.score_one(None, value)
         model.learn_one(None, value)
     return scores
 
 
 def river_half_space_trees(file: LabelledFile) -> Scores:
     """River's HalfSpaceTrees on the value, scaled by the range met so far."""
-    model = river_anomaly.HalfSpaceTrees(n_trees=10, height=8, window_size=250, seed=1)
+    model = river_anomaly.HalfSpaceTrees(n_trees=10, height=8, window_size=250, seed=42)
     scores = np.zeros(len(file.values))
     low = high = float(file.values[0])
     for row, value in enumerate(file.values.tolist()):
