@@ -73,7 +73,7 @@ def write_page(nab: Path, traffic: Path) -> str:
         thresholds=table("threshold", [best, left_out, default]),
         best_threshold=f"{score_corpus(files, ours, PROFILES[0]).threshold:.2f}",
         shifted=table("hours shifted", score_shifted(files)),
-        rungs=table("records of", rungs),
+        rungs=table("new extremes of", rungs),
         rates=rates,
         bytes=f"{8 * anomaly.SIZE:,}",
     )

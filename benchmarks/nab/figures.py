@@ -36,7 +36,7 @@ RUNGS: dict[str, Detector] = {
     "value, distance": lambda file: ours_in_part(file, "value", "distance"),
     "value, distance, drift": lambda file: ours_in_part(file, "value", "distance", "drift"),
     "all four": ours,
-    "all four, every record told": lambda file: ours_in_part(
+    "all four, every new extreme told": lambda file: ours_in_part(
         file, "value", "distance", "drift", "variation", remembers=False
     ),
 }

@@ -59,7 +59,7 @@ def ours(file: LabelledFile, minutes_off: int = 0) -> Scores:
 
 
 def ours_in_part(file: LabelledFile, *kinds: str, remembers: bool = True) -> Scores:
-    """Score a file by some of the statistics only, or telling every record."""
+    """Score a file by some of the statistics only, or telling every new extreme."""
     return _score_some(
         np.zeros(anomaly.SIZE),
         file.values,

@@ -5,13 +5,13 @@ same as a River estimator. All state is one slice of float64s, nothing is alloca
 
 Four statistics of a series are followed: its value; its distance from what this hour of the week
 usually brings; the recent mean of that distance; and how much it varies of late. Of each the
-lowest and highest are remembered, fading over about four weeks. A reading that takes a statistic
-beyond them is a record, and the *excess* is how far it goes beyond, in units of the range plus
-ten typical steps of that statistic: a noisy one has to go further. The largest excess of the
-four counts, and once it has been told, only a larger one is told for a while.
+lowest and highest are remembered, fading over about four weeks. Where a reading takes a statistic
+beyond them, the *excess* is how far, in units of the range plus ten typical steps of that
+statistic: a noisy one has to go further. The largest excess of the four counts, and once it has
+been told, only one twice as large is told for a while.
 
-Records of a stationary series grow rare by themselves, whatever its distribution, which is what
-makes one configuration do for all series [1]_. Standing out against the past extremes rather
+New extremes of a stationary series grow rare by themselves, whatever its distribution, which is
+what makes one configuration do for all series [1]_. Standing out against the past extremes rather
 than against a fitted Gaussian is the usual remedy against heavy tails [2]_; the mean of the
 distances is a slow CUSUM [3]_.
 

@@ -19,7 +19,7 @@ from hedgerow.models.anomaly_words import finding
 Features = dict[base.typing.FeatureName, Any]  # River's own type of a feature value
 
 
-class RecordDetector(base.AnomalyDetector):  # type: ignore[misc]  # River ships no types
+class ExtremesDetector(base.AnomalyDetector):  # type: ignore[misc]  # River ships no types
     """Score a reading by how far it takes its series where it has not been for weeks.
 
     Of four statistics (the value, its distance from what the hour of the week usually brings, the
@@ -44,8 +44,8 @@ class RecordDetector(base.AnomalyDetector):  # type: ignore[misc]  # River ships
     Examples
     --------
     >>> from datetime import datetime, timedelta
-    >>> from hedgerow.models.anomaly_estimator import RecordDetector
-    >>> detector = RecordDetector(period_seconds=3600)
+    >>> from hedgerow.models.anomaly_estimator import ExtremesDetector
+    >>> detector = ExtremesDetector(period_seconds=3600)
     >>> at = datetime(2026, 1, 5)
     >>> for hour in range(400):
     ...     detector.learn_one({"value": hour % 24, "time": at + timedelta(hours=hour)})
@@ -54,9 +54,8 @@ class RecordDetector(base.AnomalyDetector):  # type: ignore[misc]  # River ships
     0.0
     >>> round(detector.score_one({"value": 60, "time": later}), 2)
     0.97
-    >>> print(detector.reason_one({"value": 60, "time": later}))
-    observed 60, 44 above the 16 usual at this hour of the week; in the last weeks it was at \
-most 11.5 above
+    >>> print(detector.reason_one({"value": 60, "time": later}))  # doctest: +ELLIPSIS
+    observed 60, higher than any reading of the last weeks, whose highest was 22.98; 16 is usual ...
     """
 
     def __init__(

@@ -57,9 +57,9 @@ class Finding:
         seen = f"observed {_number(self.observed)}"
         if self.kind == "value":
             edge = self.highest if above else self.lowest
-            record = f"{'higher' if above else 'lower'} than any reading of the last weeks"
+            extreme = f"{'higher' if above else 'lower'} than any reading of the last weeks"
             return (
-                f"{seen}, {record}, whose {'highest' if above else 'lowest'} was {_number(edge)}; "
+                f"{seen}, {extreme}, whose {'highest' if above else 'lowest'} was {_number(edge)}; "
                 f"{_number(self.expected)} is usual {self.basis}"
             )
         if self.kind == "distance":
