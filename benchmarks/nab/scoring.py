@@ -60,13 +60,17 @@ def row_worths(file: LabelledFile, profile: CostProfile) -> NDArray[np.float64]:
     worths = np.full(len(file.values), -profile.false_alarm)
     for place, (first, last) in enumerate(file.windows):
         length = last - first + 1
-        for row in range(first, last + 1):
-            worths[row] = scaled_sigmoid(-(last - row + 1) / length) / scaled_sigmoid(-1.0)
+        inside = np.arange(first, last + 1)
+        worths[inside] = _sigmoids(-(last - inside + 1) / length) / scaled_sigmoid(-1.0)
         until = file.windows[place + 1][0] if place + 1 < len(file.windows) else len(worths)
-        for row in range(last + 1, until):
-            position = (row - last) / (length - 1) if length > 1 else FAR
-            worths[row] = scaled_sigmoid(position) * profile.false_alarm
+        after = np.arange(last + 1, until)
+        lengths_on = (after - last) / (length - 1) if length > 1 else np.full(len(after), FAR)
+        worths[after] = _sigmoids(lengths_on) * profile.false_alarm
     return worths
+
+
+def _sigmoids(positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(positions >= FAR, -1.0, -np.tanh(2.5 * positions))
 
 
 def _steps(

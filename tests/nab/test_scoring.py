@@ -92,6 +92,10 @@ def test_files_without_windows_only_cost_and_have_no_score_of_their_own() -> Non
     assert math.isnan(normalise(0.0, [quiet], STANDARD))
 
 
+def sigmoid(position: float) -> float:
+    return 2.0 / (1.0 + math.exp(5.0 * position)) - 1.0
+
+
 def slow_total(
     files: list[LabelledFile], scores: list[np.ndarray], profile: CostProfile, threshold: float
 ) -> float:
@@ -104,7 +108,7 @@ def slow_total(
             inside = [row for row in detected if first <= row <= last]
             length = last - first + 1
             total += max(
-                (math.tanh(2.5 * (last - row + 1) / length) / math.tanh(2.5) for row in inside),
+                (sigmoid(-(last - row + 1) / length) / sigmoid(-1.0) for row in inside),
                 default=-profile.miss,
             )
         for row in detected:
@@ -115,7 +119,7 @@ def slow_total(
             if gone:
                 first, last = gone[-1]
                 position = (row - last) / (last - first)
-                worth = -math.tanh(2.5 * position) if position < 3.0 else -1.0
+                worth = sigmoid(position) if position < 3.0 else -1.0
             total += profile.false_alarm * worth
     return total
 
