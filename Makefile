@@ -8,7 +8,7 @@ KAFKA := build/kafka/libs
 UV := uv==0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-docker check lint bench format clean lock kafka-jars venv
+.PHONY: help demo test test-kafka test-docker check lint bench bench-nab format clean lock kafka-jars venv
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ lint: $(VENV)/.dev  ## Run ruff, mypy, import-linter and the check of the genera
 
 bench: $(VENV)/.dev  ## Measure speed, beside the stock way of feeding Faust
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-nab: $(VENV)/.dev  ## Score anomaly detectors on the Numenta Anomaly Benchmark, write docs/anomaly.md
+	$(BIN)/python -m benchmarks.nab --write $(ARGS)
 
 format: $(VENV)/.dev  ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix --exit-zero .

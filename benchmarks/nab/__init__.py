@@ -1,0 +1,1 @@
+"""The Numenta Anomaly Benchmark, scored by our own code: ``python -m benchmarks.nab``."""

@@ -1,0 +1,70 @@
+"""The product's detector on a file, whole or in part, through the product's own functions."""
+
+from __future__ import annotations
+
+import numpy as np
+from benchmarks.nab.corpus import LabelledFile
+from numpy.typing import NDArray
+
+from hedgerow.models import anomaly
+from hedgerow.models.arithmetic import jit
+
+Scores = NDArray[np.float64]
+KINDS = ("value", "distance", "drift", "variation")
+
+
+@jit
+def score_values(state: Scores, values: Scores, hours: NDArray[np.int64], slower: float) -> Scores:
+    """Score a series reading by reading; NaN is a missing one."""
+    scores = np.zeros(len(values))
+    for row in range(len(values)):
+        scores[row] = anomaly.score(state, values[row], hours[row], slower)
+    return scores
+
+
+@jit
+def _score_some(
+    state: Scores,
+    values: Scores,
+    hours: NDArray[np.int64],
+    slower: float,
+    kinds: NDArray[np.bool_],
+    remembers: bool,
+) -> Scores:
+    scores = np.zeros(len(values))
+    for row in range(len(values)):
+        now = anomaly.follow(state, values[row], hours[row], slower)
+        most = 0.0
+        for kind in range(anomaly.KINDS):
+            beyond = anomaly.excess(state, kind, now[kind], slower)
+            if kinds[kind]:
+                most = max(most, beyond)
+        if not remembers:
+            state[anomaly.TOLD] = 0.0
+        if anomaly.tell(state, most, slower):
+            scores[row] = most / (most + anomaly.USUAL_EXCESS)
+    return scores
+
+
+def hours_of_week(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the hour of the week of each local time."""
+    return seconds // 3600 % anomaly.HOURS
+
+
+def ours(file: LabelledFile, minutes_off: int = 0) -> Scores:
+    """Score a file as the service would; its hours may be made to begin some minutes off."""
+    state = np.zeros(anomaly.SIZE)
+    hours = hours_of_week(file.seconds + 60 * minutes_off)
+    return score_values(state, file.values, hours, anomaly.pace(file.period_seconds))
+
+
+def ours_in_part(file: LabelledFile, *kinds: str, remembers: bool = True) -> Scores:
+    """Score a file by some of the statistics only, or telling every new extreme."""
+    return _score_some(
+        np.zeros(anomaly.SIZE),
+        file.values,
+        hours_of_week(file.seconds),
+        anomaly.pace(file.period_seconds),
+        np.array([kind in kinds for kind in KINDS]),
+        remembers,
+    )
