@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import episodes
+from hedgerow.models.anomaly_words import BASES as FINDING_BASES
+from hedgerow.models.anomaly_words import KIND_NAMES as FINDINGS
+from hedgerow.models.anomaly_words import Finding
 from hedgerow.models.drift_detector import say_drift
 from hedgerow.models.experts import NAIVE_EXPERTS
 from hedgerow.models.layout import ANOMALY, BOUND, DRIFT, FORECAST_BREACH
@@ -99,11 +102,11 @@ def read_event(
         if not is_open:
             message = "the forecasts have had time to follow the change"
     else:
-        side = "above" if expected is not None and observed > expected else "below"
-        interval = f"{_number(expected)} was forecast, {_number(lower)} to {_number(upper)}"
-        message = f"{seen}, far {side} what was expected: {interval}; outside {_times(detail)}"
+        message = _finding(event, observed).reason
+        if expected is not None:
+            message += f"; {_number(expected)} was forecast"
         if not is_open:
-            message = f"{seen}, as expected again: {interval}"
+            message = f"{seen}, as expected again{_forecast(expected, lower, upper)}"
     if not is_open:
         message += f"; open since {_stamp(opened_ms)}"
     return AlertEvent(
@@ -152,5 +155,20 @@ def _had_been(expected: float | None) -> str:
     return "" if expected is None else f"; {_number(expected)} was forecast"
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times in a row"
+def _forecast(expected: float | None, lower: float | None, upper: float | None) -> str:
+    if expected is None or lower is None:
+        return ""
+    return f": {_number(expected)} was forecast, {_number(lower)} to {_number(upper)}"
+
+
+def _finding(event: NDArray[np.float64], observed: float) -> Finding:
+    kind, basis = divmod(int(event[episodes.EVENT_DETAIL]), episodes.BASES)
+    return Finding(
+        kind=FINDINGS[kind],
+        observed=observed,
+        expected=float(event[episodes.EVENT_USUAL]),
+        basis=FINDING_BASES[basis],
+        statistic=float(event[episodes.EVENT_STATISTIC]),
+        lowest=float(event[episodes.EVENT_LOWEST]),
+        highest=float(event[episodes.EVENT_HIGHEST]),
+    )

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hedgerow.models import anomaly
 from hedgerow.models.aggregation import Flags, forget, learn, table_size, weigh
 from hedgerow.models.arithmetic import Array, clamp, jit
 from hedgerow.models.conformal import (
@@ -56,6 +57,7 @@ from hedgerow.models.layout import (
     DRIFT_STATE,
     ENTRY_HEAD,
     EXPECTED,
+    EXTREMES,
     INTERVAL,
     LABELS,
     LOWER,
@@ -93,7 +95,7 @@ LARGEST = 1e60
 SCALE_MEMORY = 0.02  # weight of the newest loss in the running one
 MOST_OFF = 50.0  # running errors
 SETTLED = 20.0  # labels before an error counts as far off
-FORGOTTEN = 0.03  # what a drift leaves of all regrets
+FORGOTTEN = 0.3  # what a drift leaves of all regrets
 DRIFT_MEMORY = 0.995  # λ of least squares for a while after a drift
 DRIFT_VISITS = 2.0  # as if the weekly pattern had been seen so often
 
@@ -352,9 +354,14 @@ def take(
         return False
     out.outcomes[reading.position] = LEARNED
     value = clamp(reading.value, LARGEST)
+    local_ms = local_time(setup.zone, reading.time_ms)
+    score = anomaly.score(
+        row[EXTREMES : EXTREMES + anomaly.SIZE], value, anomaly.hour_of_week(local_ms / 1000.0),
+        anomaly.pace(sizes.period_ms / 1000.0),
+    )  # fmt: skip
     if not silent:
         entry = due(row, sizes, blocks[0], horizons[0], slot)
-        watch_reading(row, entry, setup.rules, reading, out.events)
+        watch_reading(row, entry, score, setup.rules, reading, out.events)
     if standardise_reading(row, value):
         _leave_roots(row, single, setup)
     for k in range(len(horizons)):
@@ -362,7 +369,6 @@ def take(
         if entry >= 0:
             _settle(row, single, setup, place(setup, k, slot - horizons[k]), value, scratch)
     note_repeat(row, value == row[sizes.ring + int(row[SLOT]) % sizes.ring_size])
-    local_ms = local_time(setup.zone, reading.time_ms)
     now = pattern_bin(sizes, local_ms, is_holiday(setup.zone, local_ms))
     remember(row, single, sizes, slot, value, now, 1.0)
     origin = origin_of(sizes, slot)

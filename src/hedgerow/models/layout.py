@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import conformal, drift
+from hedgerow.models import anomaly, conformal, drift
 from hedgerow.models.aggregation import TABLE_HEAD, table_size
 from hedgerow.models.experts import LEVEL_RATES, Plan, plan
 from hedgerow.models.least_squares import small_size
@@ -38,11 +38,12 @@ HOLT_LEVEL, HOLT_TREND, RUN, REPEATS_FAST, REPEATS_SLOW, USUAL_OFF = range(
     SURPRISE + 3, SURPRISE + 9
 )
 
-# One alert rule's state, KINDS of them from ALERTS on; the anomaly's CUSUM follows.
+# One alert rule's state, KINDS of them from ALERTS on; what the anomaly score remembers follows.
 ALERTS = SURPRISE + 9
 OPEN, OPENING_OFFSET, OPENED_MS, QUIET, ALERT_SIZE = range(5)
 BOUND, FORECAST_BREACH, ANOMALY, DRIFT, KINDS = range(5)
-CUSUM, BAD_RUN, HEAD = range(ALERTS + KINDS * ALERT_SIZE, ALERTS + KINDS * ALERT_SIZE + 3)
+EXTREMES = ALERTS + KINDS * ALERT_SIZE
+HEAD = EXTREMES + anomaly.SIZE
 
 # Scores at the start of a horizon's block.
 N, ABSOLUTE_ERROR, SQUARED_ERROR = range(3)
@@ -277,7 +278,8 @@ class _Exact:
             Field("clock", SLOT, SEEN - SLOT),
             Field("standardiser", SEEN, DEVIATION - SEEN),
             Field("smoothed", DEVIATION, ALERTS - DEVIATION),
-            Field("alerts", ALERTS, HEAD - ALERTS),
+            Field("alerts", ALERTS, EXTREMES - ALERTS),
+            Field("extremes", EXTREMES, anomaly.SIZE),
             Field("ring", HEAD, ring_size),
             Field("pattern", HEAD + ring_size, self.bins),
         ]
