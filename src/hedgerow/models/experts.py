@@ -35,7 +35,7 @@ LINEAR_KINDS = ("ogd", "adagrad", "nlms", "median", "poisson")
 MOST_BINS = 96
 ABSENT = -1
 
-# Chosen by `python -m benchmarks.accuracy`, argued in docs/adr/0006.
+# Chosen by `python -m benchmarks.accuracy`, argued in docs/adr/0012.
 ACCURATE = ("pattern", "levels", "rls_0.999", "rls_0.9999", "hour_24", "hold")
 LEAN = ("pattern", "levels", "hour_12")
 PRESETS = {"accurate": ACCURATE, "lean": LEAN}
