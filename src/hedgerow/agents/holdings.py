@@ -21,6 +21,7 @@ from hedgerow.agents.errors import (
     Fenced,
     FencedForGood,
     GenerationMoved,
+    Refused,
     StoreUnavailable,
 )
 from hedgerow.agents.ports import (
@@ -292,7 +293,7 @@ class Holdings:
         except StoreUnavailable as error:
             self._meter.store_reachable(False)
             logger.warning("%s: checkpoint postponed: %s", holding.claim.partition, error)
-        except EmitFailed as error:
+        except (EmitFailed, Refused) as error:
             self._on_failure(error)
         finally:
             holding.saving = None

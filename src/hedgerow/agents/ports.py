@@ -118,7 +118,8 @@ class StateStore(Protocol):
     """Snapshots and offsets by partition, written as one unit, fenced by claim.
 
     Every method may be repeated after a lost connection without doing anything twice.
-    Unreachable stores raise `StoreUnavailable`, unreadable contents `StoreCorrupt`.
+    Unreachable stores raise `StoreUnavailable`, unreadable contents `StoreCorrupt`, a login or
+    permission that is refused `Refused`.
     """
 
     async def claim(self, partition: Partition) -> Claim:
@@ -179,6 +180,8 @@ class Emitter(Protocol):
         ------
         EmitFailed
             If the broker refused one of them for good.
+        Refused
+            If that was for want of a permission.
         """
         ...
 
