@@ -52,6 +52,7 @@ listener.name.{door}.oauthbearer.sasl.server.callback.handler.class=org.apache.k
 """  # noqa: E501
 OAUTH = """\
 sasl.oauthbearer.jwks.endpoint.url={keys}
+sasl.oauthbearer.jwt.validator.class=org.apache.kafka.common.security.oauthbearer.BrokerJwtValidator
 sasl.oauthbearer.expected.audience=kafka
 sasl.oauthbearer.expected.issuer={issuer}
 """
@@ -109,6 +110,12 @@ class SecureKafka:
 
     def stop(self) -> None:
         self.server.stop()
+
+    def restart(self) -> None:
+        """Break every connection."""
+        self.server.stop()
+        self.server.start()
+        self.wait_ready()
 
     @property
     def refusals(self) -> int:

@@ -128,10 +128,15 @@ class KafkaServer:
             capture_output=True,
             timeout=60,
         )
+        self._properties = properties
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again after `stop`: it finds what it had."""
         self.child = Child(
             "Apache Kafka",
-            [*self._java("768m"), "kafka.Kafka", str(properties)],
-            folder / "kafka.log",
+            [*self._java("768m"), "kafka.Kafka", str(self._properties)],
+            self._folder / "kafka.log",
         )
 
     def _java(self, heap: str) -> list[str]:

@@ -94,7 +94,7 @@ class Tail:
                         yield value
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._left.discard(message.partition())
-                elif error.code() in UNAUTHORISED:
+                elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                     need = Need("topic", self._topic, "Read")
                     raise AccessRefused(lacking_sentence(self._kafka, [need]))
                 elif error.fatal():

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 
 from hedgerow.agents.errors import PortError, Refused, StoreCorrupt, StoreUnavailable
+from hedgerow.app.access.permissions import consumer_lacks, lacking_sentence
 from hedgerow.app.access.redis import refusal
 from hedgerow.app.bootstrap import Parts, build
 from hedgerow.app.errors import (
@@ -73,7 +74,7 @@ async def _serve(settings: Settings) -> int:
         await asyncio.to_thread(parts.emitter.close)
         await parts.redis.aclose()
     if parts.failure.reason is not None:
-        raise _explained(parts.failure.reason)
+        raise _explained(parts.failure.reason, settings)
     return 0
 
 
@@ -160,8 +161,11 @@ async def _drain(parts: Parts) -> None:
     await parts.holdings.checkpoint_all(DRAIN_SECONDS)
 
 
-def _explained(reason: BaseException) -> AppError:
+def _explained(reason: BaseException, settings: Settings) -> AppError:
     """Give what ended the worker its exit code."""
+    lacking = consumer_lacks(settings, reason)
+    if lacking:
+        return AccessRefused(lacking_sentence(settings.kafka, lacking))
     if isinstance(reason, AppError):
         return reason
     if isinstance(reason, (StoreUnavailable, StoreCorrupt, SnapshotError)):

@@ -17,6 +17,7 @@ from hedgerow.app.errors import AccessRefused, BrokerUnavailable
 from hedgerow.app.settings import KafkaSettings
 
 LOOK_SECONDS = 0.25
+KNOCK_AFTER_SECONDS = 0.5
 UNAUTHORISED = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -74,7 +75,9 @@ def ask_metadata(
     AccessRefused
         If one does, but does not let us in.
     """
-    deadline = time.monotonic() + within_seconds
+    began = time.monotonic()
+    deadline = began + within_seconds
+    knocked = False
     while True:
         left = max(0.01, deadline - time.monotonic())
         try:
@@ -83,8 +86,18 @@ def ask_metadata(
             client.poll(0)  # the reason comes this way
             if watch.refusal is not None:
                 raise refused(kafka, watch.refusal) from None
-            if time.monotonic() >= deadline:
-                raise _silent(kafka, error.args[0]) from None
+            now = time.monotonic()
+            if not knocked and now - began > KNOCK_AFTER_SECONDS:
+                knocked = True
+                distrust = _distrust(kafka)
+                if distrust is not None:
+                    raise AccessRefused(distrust) from None
+            if now >= deadline:
+                raise BrokerUnavailable(
+                    f"no Kafka broker answers at {kafka.bootstrap_servers} "
+                    f"({error.args[0].str()}); "
+                    "set kafka.bootstrap_servers (HEDGEROW_KAFKA__BOOTSTRAP_SERVERS)"
+                ) from None
 
 
 def refused(kafka: KafkaSettings, error: KafkaError) -> AccessRefused:
@@ -100,17 +113,6 @@ def refused(kafka: KafkaSettings, error: KafkaError) -> AccessRefused:
     return AccessRefused(
         f"Kafka refuses the login of user {sasl.username!r} by {sasl.mechanism}: {_words(error)}; "
         "correct kafka.sasl.username, password and mechanism"
-    )
-
-
-def _silent(kafka: KafkaSettings, error: KafkaError) -> AccessRefused | BrokerUnavailable:
-    """Say why nobody answered, as far as knocking once more tells."""
-    sentence = _distrust(kafka)
-    if sentence is not None:
-        return AccessRefused(sentence)
-    return BrokerUnavailable(
-        f"no Kafka broker answers at {kafka.bootstrap_servers} ({error.str()}); "
-        "set kafka.bootstrap_servers (HEDGEROW_KAFKA__BOOTSTRAP_SERVERS)"
     )
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from confluent_kafka import KafkaError
 from faust.auth import Credentials, OAuthCredentials, SASLCredentials, SSLCredentials
 
-from hedgerow.app.access.tokens import AiokafkaTokens, ConfluentTokens, token_source
-from hedgerow.app.errors import SettingsError
+from hedgerow.app.access.tokens import AiokafkaTokens, TokenError, confluent_tokens, token_source
+from hedgerow.app.errors import AccessRefused, SettingsError
 from hedgerow.app.settings import KafkaSettings, TlsFiles
 
 ClientConfig = dict[str, Any]  # confluent-kafka's: strings, numbers and callbacks
@@ -34,6 +34,13 @@ def client_config(
         What the broker's logs and quotas call this client.
     on_error : Callable[[KafkaError], None], optional
         Told of errors that belong to no request, such as a refused login.
+
+    Raises
+    ------
+    SettingsError
+        If a file of ``kafka.tls`` is not what it should be.
+    AccessRefused
+        If no token can be had.
     """
     config: ClientConfig = {
         "bootstrap.servers": kafka.bootstrap_servers,
@@ -47,8 +54,13 @@ def client_config(
         config |= _tls_config(kafka.tls)
     sasl = kafka.sasl
     if sasl.mechanism == "OAUTHBEARER":
+        source = token_source(sasl.oauth)
+        try:
+            source.get()  # now, with the reason: the client waits ten seconds and gives none
+        except TokenError as error:
+            raise AccessRefused(f"there is no token to show to Kafka: {error}") from None
         config["sasl.mechanism"] = sasl.mechanism
-        config["oauth_cb"] = ConfluentTokens(token_source(sasl.oauth))
+        config["oauth_cb"] = confluent_tokens(source)
     elif sasl.mechanism != "none" and sasl.password is not None:
         config["sasl.mechanism"] = sasl.mechanism
         config["sasl.username"] = sasl.username

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient
 
@@ -49,6 +50,15 @@ def worker_needs(settings: Settings) -> list[Need]:
         Need("group", settings.group, "Read"),
         *(Need("topic", name, "Write") for name in outputs),
     ]
+
+
+def consumer_lacks(settings: Settings, error: BaseException) -> list[Need]:
+    """Return the need that Faust's consumer was refused, if that is what ended it."""
+    if isinstance(error, TopicAuthorizationFailedError):
+        return [Need("topic", settings.topics.readings, "Read")]
+    if isinstance(error, GroupAuthorizationFailedError):
+        return [Need("group", settings.group, "Read")]
+    return []
 
 
 def missing(admin: AdminClient, needs: Sequence[Need]) -> list[Need]:

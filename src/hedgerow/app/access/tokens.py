@@ -92,28 +92,14 @@ def token_source(oauth: OauthSettings) -> TokenSource:
     return TokenSource(lambda: _from_endpoint(oauth))
 
 
-class ConfluentTokens:
-    """Tokens in the shape of confluent-kafka's ``oauth_cb``.
+def confluent_tokens(source: TokenSource) -> Callable[[str], tuple[str, float]]:
+    """Return a source in the shape of confluent-kafka's ``oauth_cb``: text and expiry."""
 
-    Attributes
-    ----------
-    failure : str or None
-        Why there was no token the last time; the client itself says only that there is none.
-    """
-
-    def __init__(self, source: TokenSource) -> None:
-        self._source = source
-        self.failure: str | None = None
-
-    def __call__(self, _config: str) -> tuple[str, float]:
-        """Return token and expiry."""
-        try:
-            token = self._source.get()
-        except TokenError as error:
-            self.failure = str(error)
-            raise
-        self.failure = None
+    def ask(_config: str) -> tuple[str, float]:
+        token = source.get()
         return token.text, token.expires_at
+
+    return ask
 
 
 class AiokafkaTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ships no types
