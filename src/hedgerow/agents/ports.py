@@ -195,6 +195,7 @@ class Clock(Protocol):
 
 
 Stage = Literal["decode", "learn", "emit", "checkpoint"]
+StateFault = Literal["tampered", "unreadable"]
 
 
 class Meter(Protocol):
@@ -222,6 +223,10 @@ class Meter(Protocol):
 
     def checkpoint(self, outcome: str, seconds: float, size: int) -> None:
         """Count one checkpoint: ``saved``, ``unavailable`` or ``fenced``; size in bytes."""
+        ...
+
+    def state_refused(self, reason: StateFault) -> None:
+        """Count a stored state that was not loaded."""
         ...
 
     def store_reachable(self, reachable: bool) -> None:
