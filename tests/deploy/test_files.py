@@ -106,6 +106,36 @@ def test_the_image_runs_as_an_ordinary_user_from_hashed_requirements(dockerfile:
     )
 
 
+def test_our_containers_can_write_nothing_but_a_temporary_folder(
+    compose: Yaml, dockerfile: str
+) -> None:
+    ours = [service for service in compose["services"].values() if "hedgerow" in service["image"]]
+    last_stage = dockerfile[dockerfile.rindex("\nFROM ") :]
+    own = last_stage[: last_stage.index("USER ")]
+
+    assert len(ours) == 2
+    for service in ours:
+        assert service["read_only"] is True
+        assert [mount.split(":")[0] for mount in service["tmpfs"]] == ["/tmp"]
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert "privileged" not in service
+        assert "volumes" not in service
+    assert "warm_up()" in own  # as root: the kernels cannot be changed by a worker
+    assert "NUMBA_CACHE_DIR=/opt/hedgerow/" in own
+    assert "NUMBA_CACHE_LOCATOR_CLASSES=hedgerow.app.kernel_cache.BakedCache" in own
+    for name in ("NUMBA_CPU_NAME=generic", "NUMBA_CPU_FEATURES="):
+        assert own.index(name) < own.index("warm_up()")  # the same at build and at run
+
+
+def test_no_secret_is_baked_in(compose: Yaml, dockerfile: str) -> None:
+    given = "\n".join(str(service.get("environment")) for service in compose["services"].values())
+
+    for name in ("PASSWORD", "SECRET", "TOKEN", "PLUGIN_KEY"):
+        assert f"__{name}" not in given
+        assert name not in dockerfile
+
+
 def test_the_dockerfile_needs_no_frontend_to_be_pulled(dockerfile: str) -> None:
     assert not re.match(r"(?i)\s*#\s*syntax\s*=", dockerfile)
 

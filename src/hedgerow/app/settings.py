@@ -108,6 +108,8 @@ class OauthSettings(Section):
         if self.token_file is not None and self.token_url is not None:
             raise ValueError("token_url and token_file are both given; give one of them")
         if self.token_url is None:
+            if self.client_secret is not None:
+                raise ValueError("client_secret is given, but no token_url to show it to")
             return self
         if self.client_id is None or self.client_secret is None:
             raise ValueError("token_url needs client_id and client_secret (or client_secret_file)")
