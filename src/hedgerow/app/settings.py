@@ -375,7 +375,7 @@ def _explain(error: ValidationError) -> str:
         elif _shown(fault["loc"]):
             lines.append(f"setting {name} = {fault['input']!r}: {message}")
         else:
-            lines.append(f"setting {name or '(all)'} (value hidden): {message}")
+            lines.append(f"setting {name or '(all)'} = (hidden): {message}")
     return "\n".join(lines)
 
 
