@@ -109,6 +109,7 @@ def test_a_file_that_holds_no_secret_is_said(
         ({"REDIS__URL": f"redis://:{SECRET[:5]}/{SECRET[5:]}@h"}, "stand as %2F"),
         ({"REDIS__URL": f"http://:{SECRET}@h"}, "not a Redis URL"),
         ({"HTTP__TOKEN": SECRET[:8]}, "at least 16"),
+        ({"PLUGIN_KEY": SECRET[:8]}, "at least 16"),
         ({"PLUGIN_KEY": SECRET, "PLUGIN_KEY_FILE": __file__}, "give one of them"),
     ],
 )
@@ -121,13 +122,14 @@ def test_what_does_not_fit_together_is_said_without_its_secrets(
     assert SECRET[:5] not in str(error.value)
 
 
-def test_a_short_token_in_a_file_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["HTTP__TOKEN_FILE", "PLUGIN_KEY_FILE"])
+def test_a_short_token_or_key_in_a_file_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "token"
     path.write_text(SECRET[:8], "utf-8")
     with pytest.raises(SettingsError, match="fewer than 16 characters"):
-        loaded(monkeypatch, HTTP__TOKEN_FILE=str(path))
+        loaded(monkeypatch, **{name: str(path)})
 
 
 def test_a_typo_never_shows_what_stands_there(

@@ -62,7 +62,7 @@ def test_an_unknown_name_is_not_ignored(tmp_path: Path) -> None:
 
 def test_a_secret_never_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEDGEROW_REDIS__URL", "redis://:hunter2@localhost")
-    monkeypatch.setenv("HEDGEROW_PLUGIN_KEY", "hunter2")
+    monkeypatch.setenv("HEDGEROW_PLUGIN_KEY", "hunter2hunter2hunter2")
     assert "hunter2" not in repr(load_settings())
     monkeypatch.delenv("HEDGEROW_REDIS__URL")
     city = tmp_path / "city.toml"

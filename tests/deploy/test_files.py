@@ -90,6 +90,7 @@ def test_prometheus_finds_every_worker_where_they_listen(compose: Yaml, dockerfi
     assert set(discovery["names"]) <= set(compose["services"])
     assert discovery["type"] == "A"
     assert f"HEDGEROW_HTTP__PORT={discovery['port']}" in dockerfile
+    assert "HEDGEROW_HTTP__HOST=0.0.0.0" in dockerfile  # loopback is the default
 
 
 def test_the_image_runs_as_an_ordinary_user_from_hashed_requirements(dockerfile: str) -> None:

@@ -95,6 +95,11 @@ class LockedCity:
             return len(list(tail.values()))
 
 
+def wait_predictions(city: LockedCity, worker: Worker, wanted: int) -> None:
+    """Wait until so many predictions are published."""
+    wait_until(lambda: city.predictions() == wanted, worker, f"{wanted} predictions")
+
+
 def wait_until(done: Callable[[], bool], worker: Worker, what: str, seconds: float = 90.0) -> None:
     """Wait for something a worker does."""
     deadline = time.monotonic() + seconds

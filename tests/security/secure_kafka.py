@@ -28,6 +28,7 @@ from stack.kafka_server import KafkaServer
 
 from hedgerow.app.embedded import free_port
 
+REAUTHENTICATION_SECONDS = 5.0
 DOORS = ("sasl", "mutual", "expired", "plain")
 SECURE = """\
 listeners=PLAINTEXT://127.0.0.1:{{port}},CONTROLLER://127.0.0.1:{{controller_port}},{listeners}
@@ -35,6 +36,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{{port}},{advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{map}
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
+connections.max.reauth.ms={reauthentication}
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 ssl.keystore.type=PEM
 ssl.keystore.location={good}
@@ -88,6 +90,7 @@ class SecureKafka:
             advertised=",".join(f"{d.upper()}://{at}" for d, at in self.doors.items()),
             map=",".join(f"{d.upper()}:{PROTOCOLS[d]}" for d in DOORS),
             authority=self.authority.certificate,
+            reauthentication=int(1000 * REAUTHENTICATION_SECONDS),
             good=good.both,
             expired=expired.both,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 from faults.workers import Worker
 from security.commands import settled_refusals
 from security.identity_provider import IdentityProvider
-from security.locked_city import HOURS, LockedCity, wait_ended, wait_until
+from security.locked_city import HOURS, LockedCity, wait_ended, wait_predictions
 from security.secrets import MARK, PASSWORD, leaks
-from security.secure_kafka import SecureKafka
+from security.secure_kafka import REAUTHENTICATION_SECONDS, SecureKafka
 from security.ways import CERTIFICATE_USER, KAFKA, USER, WAYS, Place, by_password
 
 from hedgerow.app.embedded import EmbeddedRedis
@@ -35,7 +36,7 @@ def working(city: LockedCity) -> Iterator[Worker]:
     worker = city.start()
     try:
         city.send(range(HOURS))
-        wait_until(lambda: city.predictions() == HOURS, worker, f"{HOURS} predictions")
+        wait_predictions(city, worker, HOURS)
         yield worker
     finally:
         worker.end()
@@ -70,9 +71,21 @@ def test_a_worker_that_is_let_in_learns_and_publishes(
 ) -> None:
     city, worker = let_in[way]
     city.send(range(HOURS))
-    wait_until(lambda: city.predictions() == HOURS, worker, f"{HOURS} predictions")
+    wait_predictions(city, worker, HOURS)
     worker.leave(within_seconds=30)
     assert leaks(worker.child.log.read_text("utf-8")) == []
+
+
+def test_a_login_that_is_asked_for_again_and_again_interrupts_nothing(
+    own_city: LockedCity,
+) -> None:
+    with working(own_city) as worker:
+        sent, until = HOURS, time.monotonic() + 2.5 * REAUTHENTICATION_SECONDS
+        while time.monotonic() < until:
+            own_city.send(range(sent, sent + 1))
+            sent += 1
+            wait_predictions(own_city, worker, sent)
+        worker.leave(within_seconds=30)
 
 
 @pytest.fixture

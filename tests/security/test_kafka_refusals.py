@@ -99,6 +99,22 @@ def test_who_is_not_let_in_is_told_why_and_stops(
     refused(end, words)
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["topics list", "topics create", "predictions tail --no-follow", "replay FILE", "doctor"],
+)
+def test_every_command_stops_at_the_first_refusal(
+    command: str, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = place.folder / "one.csv"
+    file.write_text("sensor_id,timestamp,value\ns,1767225600,1\n", "utf-8")
+    words = command.replace("FILE", str(file)).split()
+    end = run(words, by_password(place, "PLAIN", WRONG), place.kafka, capsys)
+    assert "refuses the login of user 'worker' by PLAIN" in end.output
+    assert end.code == (1 if command == "doctor" else REFUSED)
+    assert end.refusals <= MOST_ATTEMPTS
+
+
 @pytest.fixture
 def rights(place: Place) -> Environment:
     """The topics of the documentation, and a user who has the documented rights on them."""

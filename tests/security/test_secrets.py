@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from security.certificates import locked
 from security.commands import run
 from security.identity_provider import IdentityProvider
-from security.locked_city import HOURS, LockedCity, wait_ended, wait_until
+from security.locked_city import HOURS, LockedCity, wait_ended, wait_predictions
 from security.secrets import (
     CLIENT_SECRET,
     HTTP_TOKEN,
@@ -112,7 +112,7 @@ def test_a_worker_s_log_and_pages_hold_none(city: LockedCity) -> None:
     worker = city.start()
     try:
         city.send(range(HOURS))
-        wait_until(lambda: city.predictions() == HOURS, worker, f"{HOURS} predictions")
+        wait_predictions(city, worker, HOURS)
         pages = [page(worker, path, token) for path in PATHS for token in (None, HTTP_TOKEN)]
         assert [status for status, _ in pages] == [200, 200, 200, 200, 401, 200]
         command_line = Path(f"/proc/{worker.child.pid}/cmdline").read_text("utf-8")

@@ -36,6 +36,7 @@ from hedgerow.app.secret_files import fill_secrets, is_secret
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 MIN_TOKEN = 16  # characters; shorter ones can be guessed over the network
+MIN_KEY = 16  # characters; with shorter ones signatures can be forged by trying keys
 
 Horizons = Annotated[tuple[Annotated[int, Field(ge=1, le=2000)], ...], Field(min_length=1)]
 
@@ -290,7 +291,7 @@ class Settings(BaseSettings):
     holidays: str = ""
     start: Start = Start.EARLIEST
     horizons: Horizons = (1, 3, 12)
-    plugin_key: SecretStr | None = None
+    plugin_key: SecretStr | None = Field(None, min_length=MIN_KEY)
     plugin_key_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     kafka: KafkaSettings = KafkaSettings()
@@ -305,6 +306,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _secrets_from_files(self) -> Self:
         fill_secrets(self)
+        if self.plugin_key is not None and len(self.plugin_key) < MIN_KEY:
+            raise ValueError(f"the key in plugin_key_file has fewer than {MIN_KEY} characters")
         return self
 
     @field_validator("timezone")
