@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import AsyncIterator
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -122,31 +124,52 @@ async def test_no_right_is_given_that_is_not_used(client: Redis, secure_redis: S
         ({"username": None, "password": None}, "refuses the login"),
     ],
 )
-async def test_a_wrong_login_is_said_at_once(
+def test_a_wrong_login_is_said_at_once(
     changes: dict[str, Any], said: str, secure_redis: SecureRedis
 ) -> None:
-    sentence = await refused(settings_of(secure_redis, **changes))
+    sentence = refused(settings_of(secure_redis, **changes))
     assert said in sentence
     assert MARK not in sentence
 
 
-async def test_a_strange_authority_is_said(secure_redis: SecureRedis, tmp_path: Any) -> None:
+def test_a_strange_authority_is_said(secure_redis: SecureRedis, tmp_path: Any) -> None:
     stranger = Authority(tmp_path / "stranger", "a stranger")
     files = TlsFiles(ca_file=stranger.certificate)
-    assert "redis.tls.ca_file" in await refused(settings_of(secure_redis, tls=files))
+    assert "redis.tls.ca_file" in refused(settings_of(secure_redis, tls=files))
 
 
-async def test_another_name_than_the_certificate_s_is_said(secure_redis: SecureRedis) -> None:
+def test_another_name_than_the_certificate_s_is_said(secure_redis: SecureRedis) -> None:
     url = SecretStr(secure_redis.url.replace("127.0.0.1", "localhost"))
-    assert "not trusted" in await refused(settings_of(secure_redis, url=url))
+    assert "not trusted" in refused(settings_of(secure_redis, url=url))
 
 
-async def refused(settings: RedisSettings) -> str:
+def test_a_server_that_goes_away_during_a_handshake_has_refused_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            connection.close()
+
+        thread = Thread(target=hang_up, daemon=True)
+        thread.start()
+        port = server.getsockname()[1]
+        settings = RedisSettings(url=SecretStr(f"rediss://127.0.0.1:{port}/0"))
+        assert why(settings, retry=None) is None
+        thread.join()
+
+
+def refused(settings: RedisSettings) -> str:
     """Make contact, and return why it was refused."""
-    url = settings.url.get_secret_value()
-    async with Redis.from_url(url, **redis_options(settings)) as client:
-        with pytest.raises(redis.RedisError) as error:
-            await client.ping()
-    sentence = refusal(error.value)
+    sentence = why(settings)
     assert sentence is not None
     return sentence
+
+
+def why(settings: RedisSettings, **more: Any) -> str | None:
+    url = settings.url.get_secret_value()
+    with (
+        redis.Redis.from_url(url, **redis_options(settings), **more) as client,
+        pytest.raises((redis.RedisError, OSError)) as error,
+    ):
+        client.ping()
+    return refusal(error.value)

@@ -30,7 +30,7 @@ LOGIN = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FA
 
 
 class Watch:
-    """Hears a client's errors, and remembers the first that no patience mends."""
+    """Hears a client's errors, and remembers one by which it may have been refused."""
 
     def __init__(self) -> None:
         self.refusal: KafkaError | None = None
@@ -42,7 +42,7 @@ class Watch:
 
 
 def is_refusal(error: KafkaError) -> bool:
-    """Tell whether an error means that we are not let in."""
+    """Tell whether an error may mean that we are not let in; only a refused login is certain."""
     # A server that wants our certificate says so by an alert, which is a broken transport.
     return error.code() in LOGIN | {KafkaError._SSL} or "SSL alert" in error.str()
 
@@ -77,40 +77,41 @@ def ask_metadata(
     """
     began = time.monotonic()
     deadline = began + within_seconds
-    knocked = False
+    knock_at = began + KNOCK_AFTER_SECONDS
+    heard: KafkaError | None = None
     while True:
         left = max(0.01, deadline - time.monotonic())
         try:
             return client.list_topics(topic, timeout=min(LOOK_SECONDS, left))
         except KafkaException as error:
             client.poll(0)  # the reason comes this way
-            if watch.refusal is not None:
-                raise refused(kafka, watch.refusal) from None
-            now = time.monotonic()
-            if not knocked and now - began > KNOCK_AFTER_SECONDS:
-                knocked = True
-                distrust = _distrust(kafka)
-                if distrust is not None:
-                    raise AccessRefused(distrust) from None
-            if now >= deadline:
-                raise BrokerUnavailable(
-                    f"no Kafka broker answers at {kafka.bootstrap_servers} "
-                    f"({error.args[0].str()}); "
-                    "set kafka.bootstrap_servers (HEDGEROW_KAFKA__BOOTSTRAP_SERVERS)"
-                ) from None
+            refusal, watch.refusal = watch.refusal, None
+            heard = refusal or heard or error.args[0]
+        if refusal is not None and refusal.code() in LOGIN:
+            raise AccessRefused(_login_refused(kafka, refusal))
+        now = time.monotonic()
+        if refusal is not None or now >= knock_at:
+            knock_at = deadline
+            # A server that is just coming up breaks a handshake too; it is trusted when asked.
+            distrust = _distrust(kafka)
+            if distrust is not None:
+                raise AccessRefused(distrust)
+        if now >= deadline:
+            raise BrokerUnavailable(
+                f"no Kafka broker answers at {kafka.bootstrap_servers} ({_words(heard)}); "
+                "set kafka.bootstrap_servers (HEDGEROW_KAFKA__BOOTSTRAP_SERVERS)"
+            )
 
 
-def refused(kafka: KafkaSettings, error: KafkaError) -> AccessRefused:
-    """Put a refusal into a sentence: which server, trust or login, and what would be right."""
-    if error.code() not in LOGIN:
-        return AccessRefused(_distrust(kafka) or f"TLS with Kafka fails: {_words(error)}")
+def _login_refused(kafka: KafkaSettings, error: KafkaError) -> str:
+    """Say which login was refused, and what would be right."""
     sasl = kafka.sasl
     if sasl.mechanism == "OAUTHBEARER":
-        return AccessRefused(
+        return (
             f"Kafka refuses the token, or there is none: {_words(error)}; correct "
             "kafka.sasl.oauth, or what its tokens say of issuer, audience and expiry"
         )
-    return AccessRefused(
+    return (
         f"Kafka refuses the login of user {sasl.username!r} by {sasl.mechanism}: {_words(error)}; "
         "correct kafka.sasl.username, password and mechanism"
     )

@@ -23,6 +23,7 @@ REFUSALS = (
     AuthorizationError,
     NoPermissionError,
 )
+NOT_TLS = ("WRONG_VERSION_NUMBER", "_ALERT_", "alert ")
 
 
 def redis_options(settings: RedisSettings) -> dict[str, Any]:
@@ -73,7 +74,8 @@ def refusal(error: BaseException) -> str | None:
             f"the certificate of Redis is not trusted: {verification.verify_message}; set "
             "redis.tls.ca_file to its authority's certificate, and name the host as it does"
         )
-    if isinstance(error, RedisError) and "SSL" in str(error):
+    # A server that goes away breaks a handshake too (an end of file): that one comes back.
+    if isinstance(error, RedisError) and any(word in str(error) for word in NOT_TLS):
         return (
             f"TLS with Redis fails: {error}; is the port one for TLS, and does Redis want a "
             "certificate of ours (redis.tls.certificate_file)?"
