@@ -107,7 +107,7 @@ def test_a_file_that_holds_no_secret_is_said(
         ),
         ({"REDIS__TLS__CA_FILE": __file__}, "url is not rediss://"),
         ({"REDIS__URL": f"redis://:{SECRET[:5]}/{SECRET[5:]}@h"}, "stand as %2F"),
-        ({"REDIS__URL": f"http://:{SECRET}@h"}, "not a Redis URL"),
+        ({"REDIS__URL": f"http://:{SECRET}@h"}, "a Redis address is"),
         ({"HTTP__TOKEN": SECRET[:8]}, "at least 16"),
         ({"PLUGIN_KEY": SECRET[:8]}, "at least 16"),
         ({"PLUGIN_KEY": SECRET, "PLUGIN_KEY_FILE": __file__}, "give one of them"),
