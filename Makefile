@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 KAFKA := build/kafka/libs
 UV := uv==0.13.9
+PIP_AUDIT := pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-docker check lint bench bench-nab format clean lock kafka-jars venv
+.PHONY: help demo test test-kafka test-docker check lint audit bench bench-nab format clean lock kafka-jars venv
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -34,6 +35,14 @@ lint: $(VENV)/.dev  ## Run ruff, mypy, import-linter and the check of the genera
 	$(BIN)/lint-imports
 	@if [ -f scripts/write_topics_doc.py ]; then \
 	  echo $(BIN)/python scripts/write_topics_doc.py --check; $(BIN)/python scripts/write_topics_doc.py --check; fi
+
+audit: build/audit/bin/pip-audit  ## Ask the advisory database about everything the image installs
+	build/audit/bin/pip-audit --require-hashes --disable-pip --requirement requirements/run.txt $(ARGS)
+
+build/audit/bin/pip-audit: Makefile | $(BIN)/python
+	$(BIN)/python -m venv --clear build/audit
+	build/audit/bin/pip --quiet --disable-pip-version-check install $(PIP_AUDIT)
+	touch $@
 
 bench: $(VENV)/.dev  ## Measure speed, beside the stock way of feeding Faust
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -63,6 +72,7 @@ lock: build/uv/bin/uv  ## Renew requirements/*.txt from pyproject.toml (UPGRADE=
 	$(LOCK) requirements/build.in --extra embedded --constraints requirements/dev.txt --output-file requirements/demo.txt
 	$(LOCK) --constraints requirements/dev.txt --output-file requirements/run.txt
 	$(subst pyproject.toml,,$(LOCK)) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
+	@echo "now review what changed, and write it down: make venv && $(BIN)/python scripts/write_dependency_audit.py"
 
 LOCK := build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml

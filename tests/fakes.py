@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from hedgerow.agents.errors import Fenced, GenerationMoved, StoreUnavailable
-from hedgerow.agents.ports import Checkpoint, Claim, OutRecord, Partition, Stage, Stored
+from hedgerow.agents.ports import Checkpoint, Claim, OutRecord, Partition, Stage, StateFault, Stored
 
 
 @dataclass
@@ -98,6 +98,7 @@ class FakeMeter:
     readings_by: Counter[str] = field(default_factory=Counter)
     checkpoints: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
+    refused_states: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def stage(self, stage: Stage) -> Iterator[None]:
@@ -119,6 +120,9 @@ class FakeMeter:
 
     def checkpoint(self, outcome: str, seconds: float, size: int) -> None:
         self.checkpoints[outcome] += 1
+
+    def state_refused(self, reason: StateFault) -> None:
+        self.refused_states[reason] += 1
 
     def store_reachable(self, reachable: bool) -> None:
         return

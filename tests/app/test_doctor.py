@@ -14,8 +14,9 @@ from redis import Redis
 from stack.fixtures import Stack
 
 from hedgerow.app import doctor
+from hedgerow.app.check import Check, Status
 from hedgerow.app.cli import main
-from hedgerow.app.doctor import Check, Status, examine
+from hedgerow.app.doctor import examine
 from hedgerow.app.embedded import EmbeddedRedis, embedded_redis, free_port
 from hedgerow.app.settings import load_settings
 from hedgerow.app.topic_admin import ensure_topics
@@ -54,7 +55,7 @@ def test_a_healthy_stack_has_no_fault_and_nothing_to_do() -> None:
     ensure_topics(load_settings())
     checks = list(examine(load_settings()))
     assert [check for check in checks if check.status is not Status.OK] == []
-    assert len(checks) == 13
+    assert len(checks) == 17
 
 
 def test_topics_that_are_missing_are_made_by_the_worker_or_are_a_fault(
@@ -155,8 +156,8 @@ def test_the_command_prints_a_line_each_and_leaves_with_1_on_a_fault(
         main(["doctor"])
     printed = capsys.readouterr().out
     assert left.value.code == 0
-    assert printed.endswith("13 checks, 0 warnings, 0 failures\n")
-    assert sum(line.startswith("ok   ") for line in printed.splitlines()) == 13
+    assert printed.endswith("17 checks, 0 warnings, 0 failures\n")
+    assert sum(line.startswith("ok   ") for line in printed.splitlines()) == 17
 
     monkeypatch.setenv("HEDGEROW_REDIS__URL", f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(SystemExit) as left:

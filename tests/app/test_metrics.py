@@ -18,7 +18,7 @@ PROMISED = (
     "hedgerow_stage_seconds_total", "hedgerow_consumer_lag", "hedgerow_checkpoint_seconds",
     "hedgerow_checkpoint_bytes_total", "hedgerow_series", "hedgerow_absolute_error",
     "hedgerow_skill", "hedgerow_interval_coverage", "hedgerow_expert_weight", "hedgerow_redis_up",
-    "hedgerow_broker_up", "hedgerow_accounted",
+    "hedgerow_broker_up", "hedgerow_accounted", "hedgerow_refused_states_total",
 )  # fmt: skip
 
 

@@ -56,13 +56,13 @@ def test_a_wrong_value_is_named_with_what_would_be_right(
 def test_an_unknown_name_is_not_ignored(tmp_path: Path) -> None:
     city = tmp_path / "city.toml"
     city.write_text("[kafka]\nbootstrap = 'x'\n")
-    with pytest.raises(SettingsError, match=r"kafka\.bootstrap = 'x': there is no setting"):
+    with pytest.raises(SettingsError, match=r"kafka\.bootstrap: there is no setting"):
         load_settings(city)
 
 
 def test_a_secret_never_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEDGEROW_REDIS__URL", "redis://:hunter2@localhost")
-    monkeypatch.setenv("HEDGEROW_PLUGIN_KEY", "hunter2")
+    monkeypatch.setenv("HEDGEROW_PLUGIN_KEY", "hunter2hunter2hunter2")
     assert "hunter2" not in repr(load_settings())
     monkeypatch.delenv("HEDGEROW_REDIS__URL")
     city = tmp_path / "city.toml"

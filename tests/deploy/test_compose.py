@@ -133,13 +133,19 @@ def test_taken_down_and_started_again_the_stack_has_lost_nothing(stack: ComposeS
 
 def test_a_worker_is_nobody_special_and_compiles_nothing(stack: ComposeStack) -> None:
     worker = stack.containers("worker")[0]
-    count = "find $NUMBA_CACHE_DIR -name '*.nbc' | wc -l"
-
-    compiled_now = docker("exec", worker, "sh", "-c", count)
-    compiled_in_image = docker(
-        *("run", "--rm", "--entrypoint", "sh", "hedgerow:0.1.0", "-c", count)
-    )
+    compiled = "find {} -name '*.nbc' | wc -l"
+    baked = docker("exec", worker, "sh", "-c", compiled.format("$NUMBA_CACHE_DIR"))
+    copied = docker("exec", worker, "sh", "-c", compiled.format("/tmp"))
 
     assert docker("exec", worker, "id", "-u").strip() == "10001"
-    assert int(compiled_in_image) > 0
-    assert compiled_now == compiled_in_image
+    assert int(baked) > 0
+    assert copied == baked
+
+
+def test_a_worker_can_write_nothing_but_its_temporary_folder(stack: ComposeStack) -> None:
+    worker = stack.containers("worker")[0]
+    written = "touch {0}/x 2>/dev/null && echo yes || echo no"
+    places = ("/", "/etc", "/opt/hedgerow", "$NUMBA_CACHE_DIR", "/var/lib/hedgerow", "/tmp")
+    answers = [docker("exec", worker, "sh", "-c", written.format(place)) for place in places]
+
+    assert [answer.strip() for answer in answers] == ["no", "no", "no", "no", "no", "yes"]

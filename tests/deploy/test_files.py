@@ -90,6 +90,7 @@ def test_prometheus_finds_every_worker_where_they_listen(compose: Yaml, dockerfi
     assert set(discovery["names"]) <= set(compose["services"])
     assert discovery["type"] == "A"
     assert f"HEDGEROW_HTTP__PORT={discovery['port']}" in dockerfile
+    assert "HEDGEROW_HTTP__HOST=0.0.0.0" in dockerfile  # loopback is the default
 
 
 def test_the_image_runs_as_an_ordinary_user_from_hashed_requirements(dockerfile: str) -> None:
@@ -104,6 +105,36 @@ def test_the_image_runs_as_an_ordinary_user_from_hashed_requirements(dockerfile:
         for line in dockerfile.splitlines()
         if re.search(r"\bpip (install|wheel|uninstall)\b", line)
     )
+
+
+def test_our_containers_can_write_nothing_but_a_temporary_folder(
+    compose: Yaml, dockerfile: str
+) -> None:
+    ours = [service for service in compose["services"].values() if "hedgerow" in service["image"]]
+    last_stage = dockerfile[dockerfile.rindex("\nFROM ") :]
+    own = last_stage[: last_stage.index("USER ")]
+
+    assert len(ours) == 2
+    for service in ours:
+        assert service["read_only"] is True
+        assert [mount.split(":")[0] for mount in service["tmpfs"]] == ["/tmp"]
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert "privileged" not in service
+        assert "volumes" not in service
+    assert "warm_up()" in own  # as root: the kernels cannot be changed by a worker
+    assert "NUMBA_CACHE_DIR=/opt/hedgerow/" in own
+    assert "NUMBA_CACHE_LOCATOR_CLASSES=hedgerow.app.kernel_cache.BakedCache" in own
+    for name in ("NUMBA_CPU_NAME=generic", "NUMBA_CPU_FEATURES="):
+        assert own.index(name) < own.index("warm_up()")  # the same at build and at run
+
+
+def test_no_secret_is_baked_in(compose: Yaml, dockerfile: str) -> None:
+    given = "\n".join(str(service.get("environment")) for service in compose["services"].values())
+
+    for name in ("PASSWORD", "SECRET", "TOKEN", "PLUGIN_KEY"):
+        assert f"__{name}" not in given
+        assert name not in dockerfile
 
 
 def test_the_dockerfile_needs_no_frontend_to_be_pulled(dockerfile: str) -> None:

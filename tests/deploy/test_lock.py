@@ -87,3 +87,15 @@ def test_an_extra_is_pinned_with_its_package() -> None:
     lines = (ROOT / "requirements" / "dev.txt").read_text("utf-8").splitlines()
 
     assert any(line.startswith("coverage[toml]==") for line in lines)
+
+
+def test_the_audit_covers_what_the_image_installs() -> None:
+    page = (ROOT / "docs" / "dependency-audit.md").read_text("utf-8")
+    reviewed = {
+        canonicalize_name(name): {Version(version) for version in versions.split(", ")}
+        for name, versions in re.findall(
+            r"^\| ([a-z0-9._-]+) \| ([0-9][^|]*) \|", page, re.MULTILINE
+        )
+    }
+
+    assert reviewed == pins("run"), "run python scripts/write_dependency_audit.py"

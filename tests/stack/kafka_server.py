@@ -7,6 +7,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -89,19 +90,34 @@ def fetch() -> None:
 
 
 class KafkaServer:
-    """One broker in a folder of its own; ``bootstrap`` is where it listens."""
+    """One broker in a folder of its own; ``bootstrap`` is where it listens.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    more : str
+        Properties over the usual ones; ``{port}`` and ``{controller_port}`` are filled in.
+    loggers : str
+        Further loggers, as YAML under ``Loggers``.
+    java : sequence of str
+        Options of the virtual machine.
+    """
+
+    def __init__(
+        self, folder: Path, *, more: str = "", loggers: str = "", java: Sequence[str] = ()
+    ) -> None:
         fetch()
         self._folder = folder
+        self._java_options = tuple(java)
         self._port = free_port()
         self.bootstrap = f"127.0.0.1:{self._port}"
         properties = folder / "server.properties"
         properties.write_text(
-            PROPERTIES.format(port=self._port, controller_port=free_port(), logs=folder / "logs"),
+            (PROPERTIES + more).format(  # of two lines for one property the later counts
+                port=self._port, controller_port=free_port(), logs=folder / "logs"
+            ),
             "utf-8",
         )
-        (folder / "log4j2.yaml").write_text(LOG4J, "utf-8")
+        (folder / "log4j2.yaml").write_text(LOG4J + loggers, "utf-8")
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         subprocess.run(
             [
@@ -112,16 +128,22 @@ class KafkaServer:
             capture_output=True,
             timeout=60,
         )
+        self._properties = properties
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again after `stop`: it finds what it had."""
         self.child = Child(
             "Apache Kafka",
-            [*self._java("768m"), "kafka.Kafka", str(properties)],
-            folder / "kafka.log",
+            [*self._java("768m"), "kafka.Kafka", str(self._properties)],
+            self._folder / "kafka.log",
         )
 
     def _java(self, heap: str) -> list[str]:
         return [
             *("java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
             "-Djava.net.preferIPv4Stack=true",
+            *self._java_options,
             f"-Dlog4j2.configurationFile={self._folder / 'log4j2.yaml'}",
             *("-cp", str(LIBS / "*")),
         ]

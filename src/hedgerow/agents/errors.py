@@ -35,5 +35,9 @@ class FencedForGood(PortError):
     """A partition was lost to another worker again and again, or never came back."""
 
 
+class Refused(PortError):
+    """The broker or the store does not let us do what we must; trying again does not help."""
+
+
 class EmitFailed(PortError):
     """The broker refused an output for good."""

@@ -21,6 +21,7 @@ from hedgerow.agents.errors import (
     Fenced,
     FencedForGood,
     GenerationMoved,
+    Refused,
     StoreUnavailable,
 )
 from hedgerow.agents.ports import (
@@ -31,8 +32,16 @@ from hedgerow.agents.ports import (
     Meter,
     Partition,
     StateStore,
+    Stored,
 )
-from hedgerow.models import Capture, CityModel, Learner, encode_chunk
+from hedgerow.models import (
+    Capture,
+    CityModel,
+    Learner,
+    SnapshotError,
+    StateTampered,
+    encode_chunk,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -198,9 +207,7 @@ class Holdings:
             learner = Learner(self._city, max_series=self._max_series)
             offset, generation = NOWHERE, 0
         else:
-            learner = await asyncio.to_thread(
-                Learner.restore, self._city, stored.chunks, max_series=self._max_series
-            )
+            learner = await asyncio.to_thread(self._restore, stored)
             offset, generation = stored.next_offset, stored.generation
             for note in learner.notes:
                 logger.warning("%s: %s", partition, note)
@@ -216,6 +223,14 @@ class Holdings:
             saved_offset=offset,
             due_at=self._clock.monotonic() + self._interval,
         )
+
+    def _restore(self, stored: Stored) -> Learner:
+        try:
+            return Learner.restore(self._city, stored.chunks, max_series=self._max_series)
+        except SnapshotError as error:
+            tampered = isinstance(error, StateTampered)
+            self._meter.state_refused("tampered" if tampered else "unreadable")
+            raise
 
     def abandon(self, partition: Partition) -> None:
         """Forget a partition without saving it: its memory can no longer be trusted."""
@@ -292,7 +307,7 @@ class Holdings:
         except StoreUnavailable as error:
             self._meter.store_reachable(False)
             logger.warning("%s: checkpoint postponed: %s", holding.claim.partition, error)
-        except EmitFailed as error:
+        except (EmitFailed, Refused) as error:
             self._on_failure(error)
         finally:
             holding.saving = None

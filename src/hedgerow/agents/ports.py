@@ -118,7 +118,8 @@ class StateStore(Protocol):
     """Snapshots and offsets by partition, written as one unit, fenced by claim.
 
     Every method may be repeated after a lost connection without doing anything twice.
-    Unreachable stores raise `StoreUnavailable`, unreadable contents `StoreCorrupt`.
+    Unreachable stores raise `StoreUnavailable`, unreadable contents `StoreCorrupt`, a login or
+    permission that is refused `Refused`.
     """
 
     async def claim(self, partition: Partition) -> Claim:
@@ -179,6 +180,8 @@ class Emitter(Protocol):
         ------
         EmitFailed
             If the broker refused one of them for good.
+        Refused
+            If that was for want of a permission.
         """
         ...
 
@@ -192,6 +195,7 @@ class Clock(Protocol):
 
 
 Stage = Literal["decode", "learn", "emit", "checkpoint"]
+StateFault = Literal["tampered", "unreadable"]
 
 
 class Meter(Protocol):
@@ -219,6 +223,10 @@ class Meter(Protocol):
 
     def checkpoint(self, outcome: str, seconds: float, size: int) -> None:
         """Count one checkpoint: ``saved``, ``unavailable`` or ``fenced``; size in bytes."""
+        ...
+
+    def state_refused(self, reason: StateFault) -> None:
+        """Count a stored state that was not loaded."""
         ...
 
     def store_reachable(self, reachable: bool) -> None:

@@ -18,6 +18,8 @@ from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holding, Holdings
 from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import Partition
+from hedgerow.app.access.kafka import faust_credentials
+from hedgerow.app.access.redis import redis_options
 from hedgerow.app.city import city_model
 from hedgerow.app.http import HttpServer
 from hedgerow.app.metrics import WorkerMetrics
@@ -77,11 +79,7 @@ def build(settings: Settings) -> Parts:
     city = city_model(settings)
     failure = Failure()
     metrics = WorkerMetrics(CollectorRegistry())
-    redis = Redis.from_url(
-        settings.redis.url.get_secret_value(),
-        socket_timeout=settings.redis.timeout_seconds,
-        socket_connect_timeout=settings.redis.timeout_seconds,
-    )
+    redis = Redis.from_url(settings.redis.url.get_secret_value(), **redis_options(settings.redis))
     emitter = KafkaEmitter(settings.kafka)
     holdings = Holdings(
         store=RedisStateStore(redis, prefix=settings.redis.prefix, group=settings.group),
@@ -176,6 +174,7 @@ def _faust_app(settings: Settings) -> FaustApp:
     return FaustApp(
         settings.group,
         broker=[f"kafka://{server}" for server in kafka.bootstrap_servers.split(",")],
+        broker_credentials=faust_credentials(kafka),
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=min(1.0, kafka.session_timeout_seconds / 3),
         broker_request_timeout=max(REQUEST_SECONDS, kafka.session_timeout_seconds),

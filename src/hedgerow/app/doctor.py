@@ -8,9 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from importlib import metadata
 from zoneinfo import ZoneInfo
 
@@ -18,8 +16,11 @@ from confluent_kafka.admin import AdminClient
 from redis import Redis
 from redis.exceptions import RedisError
 
+from hedgerow.app.access.checks import http_port, kafka_login, kafka_permissions, kafka_trust
+from hedgerow.app.access.redis import redis_options, refusal
+from hedgerow.app.check import Check, Status
 from hedgerow.app.city import city_model
-from hedgerow.app.errors import BrokerUnavailable, SettingsError
+from hedgerow.app.errors import AccessRefused, BrokerUnavailable, SettingsError
 from hedgerow.app.settings import Settings
 from hedgerow.app.topic_admin import admin_client, existing_topics, topic_catalogue
 from hedgerow.app.topic_check import find_topic
@@ -31,42 +32,13 @@ SKEW_FAIL_SECONDS = 60.0
 LIBRARIES = ("faust-streaming", "aiokafka", "confluent-kafka", "redis", "river", "numba", "numpy")
 
 
-class Status(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes
-    ----------
-    name : str
-        What was looked at.
-    status : Status
-        How it came out.
-    found : str
-        What is there.
-    advice : str
-        What to do; empty when nothing needs doing.
-    """
-
-    name: str
-    status: Status
-    found: str
-    advice: str = ""
-
-
 def examine(settings: Settings) -> Iterator[Check]:
     """Check one thing after the other, the most basic first."""
     yield _libraries()
     yield from _city(settings)
     yield from _broker(settings)
     yield from _redis(settings)
+    yield http_port(settings.http)
 
 
 def _libraries() -> Check:
@@ -102,16 +74,28 @@ def _city(settings: Settings) -> Iterator[Check]:
 
 
 def _broker(settings: Settings) -> Iterator[Check]:
-    admin = admin_client(settings.kafka)
-    began = time.perf_counter()
     try:
+        trust = list(kafka_trust(settings.kafka))
+        yield from trust
+        if any(check.status is Status.FAIL for check in trust):
+            return
+        admin = admin_client(settings.kafka)
+        began = time.perf_counter()
         existing = existing_topics(admin, settings.kafka)
     except BrokerUnavailable as error:
         yield Check("broker", Status.FAIL, str(error), "start it, or correct the address")
         return
+    except AccessRefused as error:
+        yield Check("kafka login", Status.FAIL, str(error), "see docs/security.md, Logins")
+        return
+    except SettingsError as error:
+        yield Check("kafka tls", Status.FAIL, str(error), "correct the settings kafka.tls")
+        return
     took = (time.perf_counter() - began) * 1000
     address = settings.kafka.bootstrap_servers
     yield Check("broker", Status.OK, f"{address} answered in {took:.0f} ms")
+    yield kafka_login(settings.kafka)
+    yield kafka_permissions(admin, settings)
     for spec in topic_catalogue(settings):
         yield _topic(settings, admin, spec, existing)
 
@@ -133,13 +117,17 @@ def _topic(
 def _redis(settings: Settings) -> Iterator[Check]:
     with Redis.from_url(
         settings.redis.url.get_secret_value(),
-        socket_timeout=settings.redis.timeout_seconds,
-        socket_connect_timeout=settings.redis.timeout_seconds,
+        **redis_options(settings.redis),
         decode_responses=True,
     ) as client:
         try:
             info: dict[str, str | int] = client.info()
         except RedisError as error:
+            sentence = refusal(error)
+            if sentence is not None:
+                advice = "see docs/security.md, Redis"
+                yield Check("redis access", Status.FAIL, sentence, advice)
+                return
             advice = "start it, or set redis.url (HEDGEROW_REDIS__URL)"
             yield Check("redis", Status.FAIL, f"does not answer: {error}", advice)
             return
@@ -160,9 +148,10 @@ def _redis_version(info: dict[str, str | int]) -> Check:
 
 def _redis_writable(client: Redis, prefix: str) -> Check:
     try:
-        client.eval("return redis.call('SET', KEYS[1], '1', 'PX', '1000')", 1, f"{prefix}:doctor")
+        write = client.register_script("return redis.call('SET', KEYS[1], '1', 'PX', '1000')")
+        write(keys=[f"{prefix}:doctor"])
     except RedisError as error:
-        advice = "the worker needs to write and to run scripts: a primary, and a user with @all"
+        advice = "a worker must write and run scripts: a primary, and the user of docs/security.md"
         return Check("redis writes", Status.FAIL, str(error), advice)
     return Check("redis writes", Status.OK, "a key was written by a script")
 

@@ -14,7 +14,7 @@ class SettingsError(AppError):
 
 
 class BrokerUnavailable(AppError):
-    """No broker answers, or it refuses us."""
+    """No broker answers."""
 
     exit_code = 3
 
@@ -59,3 +59,9 @@ class DemoFailed(AppError):
     """The demo's worker died, or its accounting does not balance."""
 
     exit_code = 10
+
+
+class AccessRefused(AppError):
+    """Kafka or Redis is there, but does not let us in or do what we must: do not try again."""
+
+    exit_code = 11

@@ -1,15 +1,32 @@
-"""The worker's HTTP port: ``/metrics``, ``/healthz`` and ``/readyz``."""
+"""The worker's HTTP port: ``/metrics``, ``/healthz`` and ``/readyz``; nothing here changes state.
+
+Health is for everybody who reaches the port. With a token everything else is for those who show
+it, what does not exist included.
+"""
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from hedgerow.app.errors import PortTaken
 from hedgerow.app.settings import HttpSettings
+
+HEALTH = frozenset({"/healthz", "/readyz"})
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Server": "hedgerow",  # and no versions
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 class HttpServer:
@@ -33,7 +50,9 @@ class HttpServer:
         self._settings = settings
         self._registry = registry
         self._not_ready = not_ready
-        app = web.Application()
+        guards = [] if settings.token is None else [_bearer(settings.token.get_secret_value())]
+        app = web.Application(middlewares=guards)
+        app.on_response_prepare.append(_add_headers)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
@@ -78,3 +97,28 @@ class HttpServer:
         if reason is None:
             return web.Response(text="ready\n")
         return web.Response(text=f"not ready: {reason}\n", status=503)
+
+
+def _bearer(token: str) -> Middleware:
+    """Let in whoever asks for health, or shows the token."""
+    expected = token.encode()
+
+    @web.middleware
+    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in HEALTH:
+            return await handler(request)
+        kind, _, shown = request.headers.get("Authorization", "").partition(" ")
+        known = hmac.compare_digest(shown.strip().encode("utf-8", "surrogateescape"), expected)
+        if kind.lower() == "bearer" and known:
+            return await handler(request)
+        return web.Response(
+            text="show the token of http.token: Authorization: Bearer ...\n",
+            status=401,
+            headers={"WWW-Authenticate": 'Bearer realm="hedgerow"'},
+        )
+
+    return admit
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)

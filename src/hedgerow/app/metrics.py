@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from hedgerow.agents.ports import Stage
+from hedgerow.agents.ports import Stage, StateFault
 
 BATCH_BUCKETS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -64,6 +64,12 @@ class WorkerMetrics:
         self._checkpoint_bytes = Counter(
             "hedgerow_checkpoint_bytes", "Bytes written by checkpoints.", registry=registry
         )
+        self._refused = Counter(
+            "hedgerow_refused_states", "Stored states that were not loaded, by reason.",
+            ["reason"], registry=registry,
+        )  # fmt: skip
+        for refusal in ("tampered", "unreadable"):
+            self._refused.labels(reason=refusal)  # shown as 0 before the first
         self._store_up = Gauge(
             "hedgerow_redis_up", "1 when Redis answered the last time.", registry=registry
         )
@@ -119,6 +125,10 @@ class WorkerMetrics:
         self._checkpoints.labels(outcome=outcome).inc()
         self._checkpoint_seconds.observe(seconds)
         self._checkpoint_bytes.inc(size)
+
+    def state_refused(self, reason: StateFault) -> None:
+        """Count a stored state that was not loaded."""
+        self._refused.labels(reason=reason).inc()
 
     def store_reachable(self, reachable: bool) -> None:
         """Note whether Redis answered."""

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from hedgerow.agents.errors import EmitFailed
+from hedgerow.agents.errors import EmitFailed, PortError, Refused
 from hedgerow.agents.ports import OutRecord
+from hedgerow.app.access.admission import UNAUTHORISED, is_refusal
+from hedgerow.app.access.kafka import client_config
+from hedgerow.app.access.permissions import Need, lacking_sentence
 from hedgerow.app.settings import KafkaSettings
 
 QUEUE_RECORDS = 200_000
@@ -49,8 +53,7 @@ class KafkaEmitter:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._producer = Producer(
             {
-                "bootstrap.servers": kafka.bootstrap_servers,
-                "client.id": "hedgerow",
+                **client_config(kafka, "hedgerow", on_error=self._on_error),
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",  # Java's, so that other clients agree
                 "linger.ms": kafka.linger_ms,
@@ -59,13 +62,14 @@ class KafkaEmitter:
                 "queue.buffering.max.kbytes": 256 * 1024,
                 "message.max.bytes": 4_000_000,  # a dead letter carries a whole input message
                 "message.timeout.ms": 0,  # an output waits for its broker as long as it takes
-                "error_cb": self._on_error,
             }
         )
         self._tranche = _Tranche()
         self._unacknowledged: deque[_Tranche] = deque()
         self._waiting: deque[tuple[_Tranche, str, list[dict[str, Any]]]] = deque()
-        self._failure: str | None = None
+        self._kafka = kafka
+        self._failure: PortError | None = None
+        self._refused_at: float | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="deliveries", daemon=True)
         self._thread.start()
@@ -102,7 +106,7 @@ class KafkaEmitter:
             except BufferError:  # rare, and dead letters come one by one: make room here
                 self._producer.poll(0.01)
             except KafkaException as error:
-                self._failure = f"a record for {record.topic} was refused: {error.args[0]}"
+                self._fail(EmitFailed(f"a record for {record.topic} was refused: {error.args[0]}"))
                 return
             else:
                 return
@@ -114,13 +118,24 @@ class KafkaEmitter:
         mine = list(self._unacknowledged)
         while any(tranche.acked < tranche.sent for tranche in mine):
             if self._failure is not None:
-                raise EmitFailed(self._failure)
+                raise self._failure
             self._retry()
             await asyncio.sleep(0.005)
         if self._failure is not None:
-            raise EmitFailed(self._failure)
+            raise self._failure
         while self._unacknowledged and self._settled(self._unacknowledged[0]):
             self._unacknowledged.popleft()
+
+    # ---------------------------------------------------------------- the way in
+
+    @property
+    def refused_seconds(self) -> float:
+        """For how long the broker has been refusing us; 0 while it does not."""
+        return 0.0 if self._refused_at is None else time.monotonic() - self._refused_at
+
+    def forget_refusal(self) -> None:
+        """Begin anew: only another refusal counts."""
+        self._refused_at = None
 
     def close(self, limit_seconds: float = 5.0) -> None:
         """Deliver what is queued, within a limit, and stop polling."""
@@ -146,7 +161,7 @@ class KafkaEmitter:
                 if error is None:
                     continue
                 if error.code() != KafkaError._QUEUE_FULL:
-                    self._failure = f"a record for {topic} was refused: {error.str()}"
+                    self._fail(EmitFailed(f"a record for {topic} was refused: {error.str()}"))
                     return
                 left.append(entry)
             self._waiting[0] = (tranche, topic, left)
@@ -156,18 +171,28 @@ class KafkaEmitter:
     def _settled(tranche: _Tranche) -> bool:
         return tranche.acked >= tranche.sent
 
-    def _delivered(self, tranche: _Tranche, error: KafkaError | None, _: object) -> None:
-        if error is not None:
-            self._failure = f"an output was not delivered: {error.str()}"
-        else:
+    def _delivered(self, tranche: _Tranche, error: KafkaError | None, message: Message) -> None:
+        if error is None:
             self.connected = True
+            self._refused_at = None
+        elif error.code() in UNAUTHORISED:
+            need = Need("topic", message.topic(), "Write")
+            self._fail(Refused(lacking_sentence(self._kafka, [need])))
+        else:
+            self._fail(EmitFailed(f"an output was not delivered: {error.str()}"))
         tranche.acked += 1
+
+    def _fail(self, failure: PortError) -> None:
+        """Note a failure for good; the first one counts."""
+        self._failure = self._failure or failure
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self.connected = False
+        elif is_refusal(error):
+            self._refused_at = self._refused_at or time.monotonic()
         elif error.fatal():
-            self._failure = f"the producer cannot go on: {error.str()}"
+            self._fail(EmitFailed(f"the producer cannot go on: {error.str()}"))
 
     def _poll(self) -> None:
         while not self._closing.is_set():

@@ -14,7 +14,10 @@ from typing import Protocol, Self
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from hedgerow.app.errors import BrokerUnavailable
+from hedgerow.app.access.admission import UNAUTHORISED
+from hedgerow.app.access.kafka import client_config
+from hedgerow.app.access.permissions import Need, lacking_sentence
+from hedgerow.app.errors import AccessRefused, BrokerUnavailable
 from hedgerow.app.readings_file import BadRow, Row
 from hedgerow.app.settings import KafkaSettings
 
@@ -144,21 +147,23 @@ class KafkaSender:
     ------
     BrokerUnavailable
         From every method, if a message cannot be delivered.
+    AccessRefused
+        From every method, if we may not write there.
     """
 
     def __init__(self, kafka: KafkaSettings, topic: str) -> None:
+        self._kafka = kafka
         self._topic = topic
         self._failure: str | None = None
+        self._refused = False
         self._producer = Producer(
             {
-                "bootstrap.servers": kafka.bootstrap_servers,
-                "client.id": "hedgerow-replay",
+                **client_config(kafka, "hedgerow-replay", on_error=self._on_error),
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",  # Java's, so that other clients agree
                 "linger.ms": kafka.linger_ms,
                 "compression.type": kafka.compression,
                 "message.timeout.ms": 60_000,
-                "error_cb": self._on_error,
                 # Failures reach the user as one sentence, from here.
                 "log_level": 0,
             }
@@ -213,11 +218,15 @@ class KafkaSender:
     def _on_delivery(self, error: KafkaError | None, _message: object) -> None:
         if error is not None:
             self._failure = self._failure or error.str()
+            self._refused = self._refused or error.code() in UNAUTHORISED
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._failure = self._failure or error.str()
 
     def _check(self) -> None:
+        if self._refused:
+            need = Need("topic", self._topic, "Write")
+            raise AccessRefused(lacking_sentence(self._kafka, [need]))
         if self._failure is not None:
             raise BrokerUnavailable(f"a message for {self._topic} was lost: {self._failure}")

@@ -10,11 +10,19 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,21 +31,125 @@ from pydantic_settings import (
 )
 
 from hedgerow.app.errors import SettingsError
+from hedgerow.app.secret_files import fill_secrets, is_secret
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
+MIN_TOKEN = 16  # characters; shorter ones can be guessed over the network
+MIN_KEY = 16  # characters; with shorter ones signatures can be forged by trying keys
+
 Horizons = Annotated[tuple[Annotated[int, Field(ge=1, le=2000)], ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
-    """A group of settings; unknown names are refused, so that a typo is not ignored."""
+    """A group of settings; unknown names are refused, so that a typo is not ignored.
+
+    A secret ``x`` that has a neighbour ``x_file`` may be given by that file's contents.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_validator(mode="after")
+    def _secrets_from_files(self) -> Self:
+        fill_secrets(self)
+        return self
+
+
+class TlsFiles(Section):
+    """Whom to believe besides the name, and what to show: PEM files."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    key_password: SecretStr | None = None
+    key_password_file: Path | None = None
+
+    @property
+    def given(self) -> str | None:
+        """The first file that is given."""
+        names = ("ca_file", "certificate_file", "key_file")
+        return next((name for name in names if getattr(self, name) is not None), None)
+
+    @model_validator(mode="after")
+    def _files_that_fit(self) -> Self:
+        for name in ("ca_file", "certificate_file", "key_file"):
+            path: Path | None = getattr(self, name)
+            if path is not None and not path.is_file():
+                raise ValueError(f"{name}: there is no file {path}")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together; give both or none")
+        return self
+
+
+class TlsSettings(TlsFiles):
+    """Encryption; the server's certificate and name are checked whenever it is on."""
+
+    enabled: bool = False
+
+    @model_validator(mode="after")
+    def _files_are_used(self) -> Self:
+        if self.given and not self.enabled:
+            raise ValueError(f"{self.given} is given, but enabled is false; set enabled = true")
+        return self
+
+
+class OauthSettings(Section):
+    """Where OAUTHBEARER tokens come from: a token endpoint, or a file somebody renews."""
+
+    token_url: str | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    client_secret_file: Path | None = None
+    scope: str | None = None
+    ca_file: Path | None = None
+    token_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.token_file is not None and self.token_url is not None:
+            raise ValueError("token_url and token_file are both given; give one of them")
+        if self.token_url is None:
+            if self.client_secret is not None:
+                raise ValueError("client_secret is given, but no token_url to show it to")
+            return self
+        if self.client_id is None or self.client_secret is None:
+            raise ValueError("token_url needs client_id and client_secret (or client_secret_file)")
+        url = urlsplit(self.token_url)
+        if url.scheme != "https" and url.hostname not in LOOPBACK:
+            raise ValueError("token_url must begin with https://: the client's secret goes there")
+        return self
+
+
+class SaslSettings(Section):
+    """How to log in to the brokers."""
+
+    mechanism: Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "none"
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    oauth: OauthSettings = OauthSettings()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        named = self.username is not None and self.password is not None
+        tokens = self.oauth.token_url is not None or self.oauth.token_file is not None
+        if self.mechanism == "none":
+            if self.username is not None or self.password is not None or tokens:
+                raise ValueError("a login is given, but mechanism is 'none'; name the mechanism")
+        elif self.mechanism == "OAUTHBEARER":
+            if not tokens:
+                raise ValueError("OAUTHBEARER needs oauth.token_url or oauth.token_file")
+        elif not named:
+            raise ValueError(f"{self.mechanism} needs username and password (or password_file)")
+        return self
+
 
 class KafkaSettings(Section):
-    """How to reach the brokers."""
+    """How to reach the brokers: one block for every client."""
 
     bootstrap_servers: str = "localhost:9092"
+    tls: TlsSettings = TlsSettings()
+    sasl: SaslSettings = SaslSettings()
     session_timeout_seconds: float = Field(6.0, ge=1, le=300)
     linger_ms: float = Field(5.0, ge=0, le=1000)
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
@@ -48,6 +160,10 @@ class RedisSettings(Section):
     """How to reach the state store; the URL may hold user and password."""
 
     url: SecretStr = SecretStr("redis://localhost:6379/0")
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    tls: TlsFiles = TlsFiles()
     prefix: str = "hedgerow"
     timeout_seconds: float = Field(5.0, gt=0, le=60)
 
@@ -62,9 +178,16 @@ class RedisSettings(Section):
         if not well_formed:
             raise ValueError(
                 "a Redis address is redis://[user:password@]host[:port][/database], "
-                "rediss://... with TLS or unix://path"
+                "rediss://... with TLS or unix://path (in a password / @ : # ? stand as "
+                "%2F %40 %3A %23 %3F, or give it as redis.password)"
             )
         return url
+
+    @model_validator(mode="after")
+    def _files_are_used(self) -> Self:
+        if self.tls.given and not self.url.get_secret_value().startswith("rediss://"):
+            raise ValueError(f"tls.{self.tls.given} is given, but url is not rediss://")
+        return self
 
 
 class Start(StrEnum):
@@ -107,10 +230,18 @@ class TimeSettings(Section):
 
 
 class HttpSettings(Section):
-    """Where metrics and health are served."""
+    """Where metrics and health are served, and to whom."""
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535, description="0 takes a free port")
+    token: SecretStr | None = Field(None, min_length=MIN_TOKEN)
+    token_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _hard_to_guess(self) -> Self:
+        if self.token is not None and len(self.token) < MIN_TOKEN:
+            raise ValueError(f"the token in token_file has fewer than {MIN_TOKEN} characters")
+        return self
 
 
 class AlertSettings(Section):
@@ -160,7 +291,8 @@ class Settings(BaseSettings):
     holidays: str = ""
     start: Start = Start.EARLIEST
     horizons: Horizons = (1, 3, 12)
-    plugin_key: SecretStr | None = None
+    plugin_key: SecretStr | None = Field(None, min_length=MIN_KEY)
+    plugin_key_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
@@ -170,6 +302,13 @@ class Settings(BaseSettings):
     time: TimeSettings = TimeSettings()
     http: HttpSettings = HttpSettings()
     profiles: tuple[ProfileSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _secrets_from_files(self) -> Self:
+        fill_secrets(self)
+        if self.plugin_key is not None and len(self.plugin_key) < MIN_KEY:
+            raise ValueError(f"the key in plugin_key_file has fewer than {MIN_KEY} characters")
+        return self
 
     @field_validator("timezone")
     @classmethod
@@ -229,13 +368,31 @@ def load_settings(config: Path | None = None) -> Settings:
 
 
 def _explain(error: ValidationError) -> str:
+    """Write one line for each fault; a value is shown only where it cannot be a secret."""
     lines = []
-    for fault in error.errors():
+    for fault in error.errors(include_url=False):
         name = ".".join(str(part) for part in fault["loc"])
-        secret = any(word in name for word in ("url", "key", "password"))
-        shown = "(hidden)" if secret else repr(fault["input"])
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
-            message = "there is no setting of this name"
-        lines.append(f"setting {name} = {shown}: {message}")
+            lines.append(f"setting {name}: there is no setting of this name")
+        elif _shown(fault["loc"]):
+            lines.append(f"setting {name} = {fault['input']!r}: {message}")
+        else:
+            lines.append(f"setting {name or '(all)'} = (hidden): {message}")
     return "\n".join(lines)
+
+
+def _shown(location: tuple[int | str, ...]) -> bool:
+    """Tell whether the value at a place may be shown: it is no secret and holds none."""
+    section: type[BaseModel] = Settings
+    for depth, part in enumerate(location):
+        field = section.model_fields.get(str(part))
+        if field is None:  # an entry of a list, such as a profile: no secrets in there
+            return depth > 0
+        if is_secret(section, str(part)):
+            return False
+        inner = field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return True
+        section = inner
+    return False  # a whole section

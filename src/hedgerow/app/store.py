@@ -22,8 +22,15 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from hedgerow.agents.errors import Fenced, GenerationMoved, StoreCorrupt, StoreUnavailable
+from hedgerow.agents.errors import (
+    Fenced,
+    GenerationMoved,
+    Refused,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from hedgerow.agents.ports import Checkpoint, Claim, Partition, Stored
+from hedgerow.app.access.redis import refusal
 
 CLAIM = """
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
@@ -206,8 +213,11 @@ def _bytes(value: bytes | str | None) -> bytes | None:
 
 @contextmanager
 def _unavailable() -> Iterator[None]:
-    """Turn the client's many failures into the one the agents know."""
+    """Turn the client's many failures into the two the agents know."""
     try:
         yield
     except (RedisError, OSError) as error:
+        sentence = refusal(error)
+        if sentence is not None:
+            raise Refused(sentence) from error
         raise StoreUnavailable(f"Redis: {error}") from error

@@ -15,11 +15,13 @@ from confluent_kafka import (
     OFFSET_END,
     Consumer,
     KafkaError,
-    KafkaException,
     TopicPartition,
 )
 
-from hedgerow.app.errors import BrokerUnavailable, TopicMissing
+from hedgerow.app.access.admission import UNAUTHORISED, Watch, ask_metadata
+from hedgerow.app.access.kafka import client_config
+from hedgerow.app.access.permissions import Need, lacking_sentence
+from hedgerow.app.errors import AccessRefused, BrokerUnavailable, TopicMissing
 from hedgerow.app.settings import KafkaSettings
 
 ANSWER_SECONDS = 10.0
@@ -47,6 +49,8 @@ class Tail:
     ------
     BrokerUnavailable
         If no broker answers.
+    AccessRefused
+        If one does, but we may not read.
     TopicMissing
         If there is no such topic.
     """
@@ -54,11 +58,12 @@ class Tail:
     def __init__(
         self, kafka: KafkaSettings, topic: str, *, from_beginning: bool, follow: bool
     ) -> None:
+        self._kafka = kafka
         self._topic = topic
+        self._watch = Watch()
         self._consumer = Consumer(
             {
-                "bootstrap.servers": kafka.bootstrap_servers,
-                "client.id": "hedgerow-tail",
+                **client_config(kafka, "hedgerow-tail", on_error=self._watch),
                 "group.id": "hedgerow-tail",  # the client wants one; it is never joined
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
@@ -89,18 +94,18 @@ class Tail:
                         yield value
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._left.discard(message.partition())
+                elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    need = Need("topic", self._topic, "Read")
+                    raise AccessRefused(lacking_sentence(self._kafka, [need]))
                 elif error.fatal():
                     raise BrokerUnavailable(f"{self._topic}: {error.str()}")
 
     def _partitions(self, kafka: KafkaSettings) -> set[int]:
-        try:
-            metadata = self._consumer.list_topics(self._topic, timeout=ANSWER_SECONDS)
-        except KafkaException as error:
-            raise BrokerUnavailable(
-                f"no Kafka broker answers at {kafka.bootstrap_servers} ({error.args[0].str()}); "
-                "set kafka.bootstrap_servers (HEDGEROW_KAFKA__BOOTSTRAP_SERVERS)"
-            ) from None
+        metadata = ask_metadata(self._consumer, self._watch, kafka, ANSWER_SECONDS, self._topic)
         topic = metadata.topics[self._topic]
+        if topic.error is not None and topic.error.code() in UNAUTHORISED:
+            need = Need("topic", self._topic, "Read")
+            raise AccessRefused(lacking_sentence(kafka, [need]))
         if topic.error is not None or not topic.partitions:
             raise TopicMissing(f"there is no topic {self._topic}; run `hedgerow topics create`")
         return set(topic.partitions)

@@ -7,7 +7,10 @@ import logging
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from hedgerow.app.errors import BrokerUnavailable, TopicMissing
+from hedgerow.app.access.admission import UNAUTHORISED, Watch, ask_metadata
+from hedgerow.app.access.kafka import client_config
+from hedgerow.app.access.permissions import require, worker_needs
+from hedgerow.app.errors import AccessRefused, TopicMissing
 from hedgerow.app.settings import KafkaSettings, Settings
 from hedgerow.topics import Catalogue, TopicNames, TopicSpec, catalogue
 
@@ -37,32 +40,32 @@ def topic_catalogue(settings: Settings) -> Catalogue:
     )
 
 
-def admin_client(kafka: KafkaSettings) -> AdminClient:
+class Admin(AdminClient):  # type: ignore[misc]  # confluent-kafka ships no types we follow
+    """An admin client that remembers why it was refused."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self.watch = Watch()
+        config = client_config(kafka, "hedgerow-admin", on_error=self.watch)
+        # What fails is raised; librdkafka need not print it as well.
+        super().__init__({**config, "log_level": 2})
+
+
+def admin_client(kafka: KafkaSettings) -> Admin:
     """Return an admin client; keep the reference while its futures run."""
-    return AdminClient(
-        {
-            "bootstrap.servers": kafka.bootstrap_servers,
-            "client.id": "hedgerow-admin",
-            "log_level": 2,  # what fails is raised; librdkafka need not print it as well
-        }
-    )
+    return Admin(kafka)
 
 
-def existing_topics(admin: AdminClient, kafka: KafkaSettings) -> dict[str, int]:
-    """Return the number of partitions of every topic.
+def existing_topics(admin: Admin, kafka: KafkaSettings) -> dict[str, int]:
+    """Return the number of partitions of every topic we may see.
 
     Raises
     ------
     BrokerUnavailable
         If no broker answers.
+    AccessRefused
+        If one answers, but does not let us in.
     """
-    try:
-        metadata = admin.list_topics(timeout=ANSWER_SECONDS)
-    except KafkaException as error:
-        raise BrokerUnavailable(
-            f"no Kafka broker answers at {kafka.bootstrap_servers} ({error.args[0].str()}); "
-            "set kafka.bootstrap_servers (HEDGEROW_KAFKA__BOOTSTRAP_SERVERS)"
-        ) from None
+    metadata = ask_metadata(admin, admin.watch, kafka, ANSWER_SECONDS)
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
@@ -71,8 +74,10 @@ def create_topics(admin: AdminClient, specs: list[TopicSpec]) -> None:
 
     Raises
     ------
+    AccessRefused
+        If we may not.
     TopicMissing
-        If the broker refuses.
+        If the broker refuses for another reason.
     """
     if not specs:
         return
@@ -89,6 +94,11 @@ def create_topics(admin: AdminClient, specs: list[TopicSpec]) -> None:
         try:
             future.result()
         except KafkaException as error:
+            if error.args[0].code() in UNAUTHORISED:
+                raise AccessRefused(
+                    f"topic {name} is not there, or not for us to see, and we may not create it: "
+                    "create it as somebody who may, and allow us what docs/security.md lists"
+                ) from None
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TopicMissing(
                     f"topic {name} cannot be created: {error.args[0].str()}"
@@ -104,11 +114,14 @@ def ensure_topics(settings: Settings) -> None:
     ------
     BrokerUnavailable
         If no broker answers.
+    AccessRefused
+        If one does, but we may not do all that a worker must.
     TopicMissing
         If a topic is missing and may not or cannot be made.
     """
     admin = admin_client(settings.kafka)
     existing = existing_topics(admin, settings.kafka)
+    require(admin, settings.kafka, worker_needs(settings))
     missing = [spec for spec in topic_catalogue(settings) if spec.name not in existing]
     if missing and not settings.topics.create:
         names = ", ".join(spec.name for spec in missing)

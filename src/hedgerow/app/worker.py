@@ -10,11 +10,19 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 
-from hedgerow.agents.errors import PortError, StoreCorrupt, StoreUnavailable
+from hedgerow.agents.errors import PortError, Refused, StoreCorrupt, StoreUnavailable
+from hedgerow.app.access.permissions import consumer_lacks, lacking_sentence
+from hedgerow.app.access.redis import refusal
 from hedgerow.app.bootstrap import Parts, build
-from hedgerow.app.errors import AppError, StateUnavailable, WorkerFailed
+from hedgerow.app.errors import (
+    AccessRefused,
+    AppError,
+    BrokerUnavailable,
+    StateUnavailable,
+    WorkerFailed,
+)
 from hedgerow.app.settings import Settings
-from hedgerow.app.topic_admin import ensure_topics
+from hedgerow.app.topic_admin import admin_client, ensure_topics, existing_topics
 from hedgerow.app.warmup import warm_up
 from hedgerow.models import SnapshotError
 
@@ -23,6 +31,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.25
 DRAIN_SECONDS = 5.0
 STOP_SECONDS = 15.0
+REFUSED_SECONDS = 5.0
 
 
 def run_worker(settings: Settings) -> int:
@@ -65,7 +74,7 @@ async def _serve(settings: Settings) -> int:
         await asyncio.to_thread(parts.emitter.close)
         await parts.redis.aclose()
     if parts.failure.reason is not None:
-        raise _explained(parts.failure.reason)
+        raise _explained(parts.failure.reason, settings)
     return 0
 
 
@@ -82,6 +91,9 @@ async def _redis_answers(parts: Parts) -> None:
         await parts.redis.ping()
         parts.metrics.store_reachable(True)
     except Exception as error:  # the client's errors have no common root
+        sentence = refusal(error)
+        if sentence is not None:
+            raise AccessRefused(sentence) from None
         raise StateUnavailable(
             f"Redis does not answer: {error}; set redis.url (HEDGEROW_REDIS__URL)"
         ) from None
@@ -122,6 +134,23 @@ async def _until(stop: asyncio.Event, parts: Parts) -> None:
             await asyncio.wait_for(stop.wait(), TICK_SECONDS)
         if parts.app.crashed:
             parts.failure(parts.app.crash_reason or WorkerFailed("the Faust app ended"))
+        if parts.emitter.refused_seconds > REFUSED_SECONDS:
+            await _still_admitted(parts)
+
+
+async def _still_admitted(parts: Parts) -> None:
+    """Ask once whether Kafka still refuses us: its clients would ask for ever.
+
+    A broker that is being restarted may refuse for a moment what it accepts a second later.
+    """
+    kafka = parts.settings.kafka
+    try:
+        await asyncio.to_thread(existing_topics, admin_client(kafka), kafka)
+    except AccessRefused as error:
+        parts.failure(error)
+    except BrokerUnavailable as error:
+        logger.warning("%s", error)
+    parts.emitter.forget_refusal()
 
 
 async def _drain(parts: Parts) -> None:
@@ -132,12 +161,17 @@ async def _drain(parts: Parts) -> None:
     await parts.holdings.checkpoint_all(DRAIN_SECONDS)
 
 
-def _explained(reason: BaseException) -> AppError:
+def _explained(reason: BaseException, settings: Settings) -> AppError:
     """Give what ended the worker its exit code."""
+    lacking = consumer_lacks(settings, reason)
+    if lacking:
+        return AccessRefused(lacking_sentence(settings.kafka, lacking))
     if isinstance(reason, AppError):
         return reason
     if isinstance(reason, (StoreUnavailable, StoreCorrupt, SnapshotError)):
         return StateUnavailable(str(reason))
+    if isinstance(reason, Refused):
+        return AccessRefused(str(reason))
     if isinstance(reason, PortError):
         return WorkerFailed(str(reason))
     return WorkerFailed(f"{type(reason).__name__}: {reason}")

@@ -5,7 +5,13 @@
 """
 
 from hedgerow.models.alerts import AlertEvent
-from hedgerow.models.errors import ModelError, PluginError, ProfileError, SnapshotError
+from hedgerow.models.errors import (
+    ModelError,
+    PluginError,
+    ProfileError,
+    SnapshotError,
+    StateTampered,
+)
 from hedgerow.models.learner import Learner
 from hedgerow.models.profile import AlertSwitches, CityModel, Profile, RiverExpert, series_key
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
@@ -30,6 +36,7 @@ __all__ = [
     "RiverExpert",
     "SeriesScore",
     "SnapshotError",
+    "StateTampered",
     "StepResult",
     "decode_chunk",
     "encode_chunk",

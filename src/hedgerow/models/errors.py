@@ -13,5 +13,9 @@ class SnapshotError(ModelError):
     """Bytes that should be a snapshot are not one that can be used."""
 
 
+class StateTampered(SnapshotError):
+    """A snapshot is whole, but was not written by us, or asks for what no snapshot of ours does."""
+
+
 class PluginError(ModelError):
     """A plug-in estimator cannot be made, signed or read back."""

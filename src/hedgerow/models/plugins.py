@@ -26,7 +26,7 @@ from river import base
 from hedgerow.models import kernel
 from hedgerow.models.bank import CHUNK_ROWS, Bank
 from hedgerow.models.episodes import Reading
-from hedgerow.models.errors import PluginError, SnapshotError
+from hedgerow.models.errors import PluginError, SnapshotError, StateTampered
 from hedgerow.models.profile import Profile, RiverExpert
 from hedgerow.models.snapshot import RawChunk
 from hedgerow.models.zone import ZoneTable
@@ -200,14 +200,15 @@ class PluginBank(Bank):
         Raises
         ------
         SnapshotError
-            If they were signed with another key, or would bring in anything but River's models.
+            If they were signed with another key, or would bring in anything but River's models
+        (`StateTampered`), or cannot be read.
         """
         pickled = raw.arrays["pickled"].tobytes()
         signature = raw.meta["signature"]
         if not isinstance(signature, str) or not hmac.compare_digest(
             signature, _sign(self._key, raw.name, pickled)
         ):
-            raise SnapshotError(f"{raw.name}: not signed with this plugin_key")
+            raise StateTampered(f"{raw.name}: not signed with this plugin_key")
         models = read_models(pickled)
         if len(models) != rows:
             raise SnapshotError(f"{raw.name}: {len(models)} plug-ins for {rows} rows")
@@ -243,7 +244,7 @@ class _Unpickler(pickle.Unpickler):
             found = super().find_class(module, name)
             if name in _NUMPY or (isinstance(found, type) and issubclass(found, np.generic)):
                 return found
-        raise SnapshotError(f"a plug-in's state names {module}.{name}, which is not admitted")
+        raise StateTampered(f"a plug-in's state names {module}.{name}, which is not admitted")
 
 
 def _of_river(module: str | None) -> bool:
@@ -256,7 +257,7 @@ def _method(owner: object, name: str) -> Any:
     """Stand in for ``getattr``: a bound method of one of River's own objects."""
     method = getattr(owner, name)
     if name.startswith("__") or not _of_river(type(owner).__module__) or not callable(method):
-        raise SnapshotError(f"a plug-in's state asks for the attribute {name!r}")
+        raise StateTampered(f"a plug-in's state asks for the attribute {name!r}")
     return method
 
 

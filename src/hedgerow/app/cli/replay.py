@@ -84,6 +84,7 @@ def replay(
     from time import monotonic
 
     from hedgerow.app import replay as replaying
+    from hedgerow.app.access.permissions import Need, require
     from hedgerow.app.cli.progress import ReplayProgress
     from hedgerow.app.errors import TopicMissing
     from hedgerow.app.readings_file import Columns, ReadingsFile
@@ -101,7 +102,10 @@ def replay(
         ),
     )
     name = topic or settings.topics.readings
-    if name not in existing_topics(admin_client(settings.kafka), settings.kafka):
+    admin = admin_client(settings.kafka)
+    existing = existing_topics(admin, settings.kafka)
+    require(admin, settings.kafka, [Need("topic", name, "Write")])
+    if name not in existing:
         raise TopicMissing(f"there is no topic {name}; run `hedgerow topics create`")
     began = monotonic()
     with (

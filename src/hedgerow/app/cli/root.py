@@ -18,7 +18,7 @@ from hedgerow.app.errors import AppError
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed (or `doctor` found a fault), 2 wrong option or setting, "
     "3 no broker, 4 no Redis, 5 unusable file, 6 port taken, 7 part not installed, "
-    "8 worker had to stop, 9 topic missing, 10 demo failed, 130 Ctrl-C."
+    "8 worker had to stop, 9 topic missing, 10 demo failed, 11 access refused, 130 Ctrl-C."
 )
 
 app = typer.Typer(

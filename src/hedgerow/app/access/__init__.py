@@ -1,0 +1,1 @@
+"""How we get in: TLS, logins, tokens and permissions, for Kafka's two clients and for Redis."""
