@@ -1,0 +1,112 @@
+"""One run: our default and, unless it is to be quick, the others, feed by feed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import process_time
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from benchmarks.accuracy import ours
+from benchmarks.accuracy.elec2 import Elec2, classify
+from benchmarks.accuracy.forecasts import Forecast
+from benchmarks.accuracy.intervals import Calibration, calibration
+from benchmarks.accuracy.score import OURS, Scored, score
+from benchmarks.accuracy.sets import Feed, load
+
+if TYPE_CHECKING:
+    from benchmarks.accuracy.peers.everyone import Made
+
+
+class Others(Protocol):
+    """Runs other methods over a feed."""
+
+    def __call__(
+        self, feed: Feed, say: Callable[[str], None]
+    ) -> list[tuple[str, bool, Made, float]]:
+        """Give name, whether it has but a few origins, forecasts and CPU seconds of each."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """Everything the report is written from.
+
+    Attributes
+    ----------
+    scored : list of Scored
+        Every series and horizon, on all slots.
+    coarse : list of Scored
+        Methods that have but a few origins, with ours and the naive ones on those.
+    calibrations : list of Calibration
+        Our intervals.
+    seconds : dict of str to float
+        CPU time by method.
+    """
+
+    scored: list[Scored] = field(default_factory=list)
+    coarse: list[Scored] = field(default_factory=list)
+    calibrations: list[Calibration] = field(default_factory=list)
+    elec2: Elec2 | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def measure(
+    names: Sequence[str], say: Callable[[str], None], others: Others | None = None
+) -> Findings:
+    """Run over the feeds named.
+
+    Parameters
+    ----------
+    say : callable
+        Told how far it is.
+    others : callable, optional
+        Runs the methods beside ours.
+    """
+    findings = Findings()
+    for name in names:
+        feed = load(name)
+        began = process_time()
+        run = ours.run(feed)
+        taken = process_time() - began
+        findings.seconds[OURS] = findings.seconds.get(OURS, 0.0) + taken
+        readings = len(ours.log_of(feed)[0])
+        say(f"{name}: {readings:,} readings of {len(feed.series)} series in {taken:.1f} s")
+        found = [] if others is None else others(feed, say)
+        for method, _, _, seconds in found:
+            findings.seconds[method] = findings.seconds.get(method, 0.0) + seconds
+        _score(feed, run, found, findings)
+        if name == "elec2":
+            findings.elec2 = classify(feed, run)
+    return findings
+
+
+def _score(
+    feed: Feed, run: ours.Run, found: list[tuple[str, bool, Made, float]], findings: Findings
+) -> None:
+    for number, series in enumerate(feed.series):
+        for horizon in feed.horizons:
+            key = number, horizon
+            mine = run.forecasts[key]
+            everywhere = {OURS: mine}
+            somewhere: dict[str, Forecast] = {}
+            for method, coarse, made, _ in found:
+                if key in made:
+                    (somewhere if coarse else everywhere)[method] = made[key]
+            findings.scored.append(score(series, horizon, everywhere))
+            if somewhere:
+                at = [np.flatnonzero(np.isfinite(each.predicted)) for each in somewhere.values()]
+                common = at[0] if len(at) == 1 else np.intersect1d(*at)
+                findings.coarse.append(
+                    score(series, horizon, {OURS: mine, **somewhere}, among=common)
+                )
+            findings.calibrations.append(calibration(series, horizon, mine, run.intervals[key]))
+
+
+def save(findings: Findings, path: Path) -> None:
+    """Keep the findings as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(findings), indent=1), "utf-8")
