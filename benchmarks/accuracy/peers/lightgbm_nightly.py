@@ -15,12 +15,10 @@ from benchmarks.accuracy.sets import Series
 
 TREES = 80
 FIRST_DAYS = 12  # a day or two before the first slot that is scored
-PARAMETERS = {"num_leaves": 31, "learning_rate": 0.1, "verbose": -1, "seed": 0}
+PARAMETERS = {"num_leaves": 31, "learning_rate": 0.1, "verbose": -1, "seed": 0, "num_threads": 1}
 
 
-def forecast(
-    series: Series, horizon: int, timezone: str, *, every_days: int, threads: int
-) -> Forecast:
+def forecast(series: Series, horizon: int, timezone: str, *, every_days: int) -> Forecast:
     """Forecast from every origin with the model last fitted before it."""
     table = design(series, horizon, timezone)
     label = blank(series)
@@ -28,13 +26,13 @@ def forecast(
     usable = np.isfinite(series.values)
     found = []
     for objective in ("regression_l1", "regression"):
-        found.append(_walk(series, horizon, table, label, usable, objective, every_days, threads))
+        found.append(_walk(series, horizon, table, label, usable, objective, every_days))
     return Forecast(*found)
 
 
 def _walk(
     series: Series, horizon: int, table: Floats, label: Floats, usable: np.ndarray,
-    objective: str, every_days: int, threads: int,
+    objective: str, every_days: int,
 ) -> Floats:  # fmt: skip
     made = blank(series)
     slots = len(series.values)
@@ -45,9 +43,9 @@ def _walk(
         if len(known) < 100 or not len(ahead):
             continue
         model = lightgbm.train(
-            PARAMETERS | {"objective": objective, "num_threads": threads},
+            PARAMETERS | {"objective": objective},
             lightgbm.Dataset(table[known], label[known]),
             num_boost_round=TREES,
         )
-        made[ahead] = model.predict(table[ahead], num_threads=threads)
+        made[ahead] = model.predict(table[ahead])
     return made
