@@ -49,7 +49,7 @@ def main(
         peers = everyone.peers(nightly=nightly)
         others = everyone.runner(peers, KEPT / "peers", reuse=reuse_peers)
         cuts = everyone.cuts(nightly=nightly)
-    findings = measure(names, errors.print, others)
+    findings = measure(names, errors.print, others, with_regret=not quick)
     save(findings, KEPT / "accuracy.json")
     command = "make bench-accuracy" + (f' ARGS="{" ".join(sys.argv[1:])}"' if sys.argv[1:] else "")
     if out is None and not quick:

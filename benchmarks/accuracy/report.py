@@ -19,6 +19,7 @@ from benchmarks.accuracy.tables import (
     markdown,
     naive_and,
     peer_table,
+    regret_table,
     verdicts,
     worst_table,
 )
@@ -120,8 +121,18 @@ def coarse(findings: Findings) -> list[str]:
 
 
 def regret(findings: Findings) -> list[str]:
-    """Regret needs the experts' forecasts."""
-    return []
+    """What was lost against the best that the ensemble's own experts could have given."""
+    if not findings.regrets:
+        return []
+    return [
+        "## Regret",
+        "Our error over that of a comparator made of the ensemble's own experts, less one, medians "
+        "over\nthe series. Comparators are chosen in hindsight on the slots that are scored: the "
+        "best single\nexpert; the best fixed convex combination (minimised offline, for the "
+        "absolute and for the squared\nerror); the best single expert of each week, which may "
+        "switch 52 times a year. Below zero we beat\nwhat only hindsight could choose.",
+        regret_table(findings.regrets),
+    ]
 
 
 def versions() -> str:

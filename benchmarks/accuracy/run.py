@@ -13,8 +13,10 @@ import numpy as np
 
 from benchmarks.accuracy import ours
 from benchmarks.accuracy.elec2 import Elec2, classify
+from benchmarks.accuracy.experts import expert_forecasts
 from benchmarks.accuracy.forecasts import Forecast
 from benchmarks.accuracy.intervals import Calibration, calibration
+from benchmarks.accuracy.regret import Regret, regret
 from benchmarks.accuracy.score import OURS, Scored, score
 from benchmarks.accuracy.sets import Feed, load
 
@@ -43,6 +45,8 @@ class Findings:
         Methods that have but a few origins, with ours and the naive ones on those.
     calibrations : list of Calibration
         Our intervals.
+    regrets : list of Regret
+        Our losses against our own experts'.
     seconds : dict of str to float
         CPU time by method.
     """
@@ -50,12 +54,17 @@ class Findings:
     scored: list[Scored] = field(default_factory=list)
     coarse: list[Scored] = field(default_factory=list)
     calibrations: list[Calibration] = field(default_factory=list)
+    regrets: list[Regret] = field(default_factory=list)
     elec2: Elec2 | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
 def measure(
-    names: Sequence[str], say: Callable[[str], None], others: Others | None = None
+    names: Sequence[str],
+    say: Callable[[str], None],
+    others: Others | None = None,
+    *,
+    with_regret: bool = True,
 ) -> Findings:
     """Run over the feeds named.
 
@@ -65,6 +74,8 @@ def measure(
         Told how far it is.
     others : callable, optional
         Runs the methods beside ours.
+    with_regret : bool
+        Whether to step a second time, slot by slot, for what each expert said.
     """
     findings = Findings()
     for name in names:
@@ -79,6 +90,14 @@ def measure(
         for method, _, _, seconds in found:
             findings.seconds[method] = findings.seconds.get(method, 0.0) + seconds
         _score(feed, run, found, findings)
+        if with_regret:
+            experts, said = expert_forecasts(feed)
+            for (number, horizon), lines in said.items():
+                forecast = run.forecasts[number, horizon]
+                findings.regrets.append(
+                    regret(feed.series[number], horizon, forecast, experts, lines)
+                )
+            say(f"{name}: regret against {len(experts)} experts")
         if name == "elec2":
             findings.elec2 = classify(feed, run)
     return findings

@@ -18,6 +18,7 @@ from benchmarks.accuracy.anchors import (
     Anchor,
 )
 from benchmarks.accuracy.intervals import Calibration
+from benchmarks.accuracy.regret import Regret
 from benchmarks.accuracy.score import NAIVE, OURS, Error, Scored
 
 Cells = dict[tuple[str, int], list[Scored]]
@@ -206,6 +207,39 @@ def interval_table(calibrations: Sequence[Calibration]) -> str:
         (
             "set, slots ahead", "coverage", "median distance from 90 %, points, by fortnight",
             "fortnights within 4 points", "width / best fixed width",
+        ),
+        lines,
+    )  # fmt: skip
+
+
+def regret_table(regrets: Sequence[Regret]) -> str:
+    """Regret by cell, against each comparator."""
+    cells: dict[tuple[str, int], list[Regret]] = {}
+    for one in regrets:
+        cells.setdefault((one.cell, one.horizon), []).append(one)
+    lines = []
+    for (cell, horizon), series in [*cells.items(), (("**all series**", 0), list(regrets))]:
+        best = Counter(one.expert for one in series).most_common(1)[0]
+        lines.append(
+            [
+                f"{cell} {horizon}" if horizon else cell,
+                f"{best[0]} ({best[1]} of {len(series)})",
+                *(
+                    f"{median(values):+.1%}"
+                    for values in (
+                        [one.against_expert for one in series],
+                        [one.against_mix for one in series],
+                        [one.against_weekly for one in series],
+                        [one.against_expert_rmse for one in series],
+                        [one.against_mix_rmse for one in series],
+                    )
+                ),
+            ]
+        )
+    return markdown(
+        (
+            "set, slots ahead", "best expert", "MAE: best expert", "best mixture",
+            "best expert of each week", "RMSE: best expert", "best mixture",
         ),
         lines,
     )  # fmt: skip
