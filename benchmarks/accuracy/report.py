@@ -18,6 +18,7 @@ from benchmarks.accuracy.tables import (
     main_table,
     markdown,
     naive_and,
+    own_slots_table,
     peer_table,
     regret_table,
     verdicts,
@@ -82,6 +83,10 @@ def document(findings: Findings, command: str, cuts: Sequence[str]) -> str:
         "absolute loss. The gap is ours to the better\nML-Poly column. Bold: at or below every "
         "reference value.",
         main_table(cells),
+        "Scored on the same slots, a method is not asked about a slot whose naive forecast is "
+        "missing, after a\nhole for instance. The other way: each method on every slot that it has "
+        "a forecast and a label for.",
+        own_slots_table(cells),
         "## Beside naive and other methods, same run",
         "MAE ratio / RMSE ratio, medians over the series of a cell that the method was run on.",
         peer_table(cells, naive_and(peers)),

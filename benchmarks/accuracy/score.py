@@ -36,6 +36,8 @@ class Scored:
         From the series' first reading to its last.
     errors : dict of str to Error
         By method; the naive ones are among them.
+    own_slots : dict of str to Error
+        The same, each method on every slot that has a label and a forecast of its own.
     borrowed : dict of str to int
         Slots at which a method had no forecast, and persistence took its place.
     """
@@ -46,6 +48,7 @@ class Scored:
     slots: int
     days: float
     errors: dict[str, Error]
+    own_slots: dict[str, Error]
     borrowed: dict[str, int]
 
     @property
@@ -56,11 +59,14 @@ class Scored:
             min(NAIVE, key=lambda name: self.errors[name].rmse),
         )
 
-    def ratio(self, method: str) -> Error:
-        """A method's errors as a share of the best naive method's."""
-        by_mae, by_rmse = self.best_naive
-        mine = self.errors[method]
-        return Error(mine.mae / self.errors[by_mae].mae, mine.rmse / self.errors[by_rmse].rmse)
+    def ratio(self, method: str, *, own_slots: bool = False) -> Error:
+        """Give a method's errors as a share of the best naive method's."""
+        errors = self.own_slots if own_slots else self.errors
+        mine = errors[method]
+        return Error(
+            mine.mae / min(errors[name].mae for name in NAIVE),
+            mine.rmse / min(errors[name].rmse for name in NAIVE),
+        )
 
 
 def origins(series: Series, horizon: int) -> NDArray[np.int64]:
@@ -97,11 +103,12 @@ def score(
     if not len(at):
         raise ValueError(f"nothing of {series.name} can be scored {horizon} slots ahead")
     label = series.values[at + horizon]
-    errors, borrowed = {}, {}
-    references = naive(series, horizon)
-    for name, values in references.items():
-        errors[name] = Error(_mae(values[at], label), _rmse(values[at], label))
-    for name, forecast in methods.items():
+    errors, own, borrowed = {}, {}, {}
+    everything = {
+        name: Forecast(values, values) for name, values in naive(series, horizon).items()
+    } | dict(methods)
+    for name, forecast in everything.items():
+        own[name] = _own(series, horizon, forecast)
         missing = ~np.isfinite(forecast.predicted[at])
         borrowed[name] = int(missing.sum())
         instead = series.values[at]
@@ -110,7 +117,18 @@ def score(
             _rmse(np.where(missing, instead, forecast.mean[at]), label),
         )
     days = len(series.values) / series.day
-    return Scored(series.cell, series.name, horizon, len(at), days, errors, borrowed)
+    return Scored(series.cell, series.name, horizon, len(at), days, errors, own, borrowed)
+
+
+def _own(series: Series, horizon: int, forecast: Forecast) -> Error:
+    slots = np.arange(len(series.values) - horizon)
+    label = series.values[slots + horizon]
+    good = np.isfinite(label) & np.isfinite(forecast.predicted[slots])
+    good &= slots + horizon >= UNSCORED_DAYS * series.day
+    at = slots[good]
+    if not len(at):
+        return Error(np.nan, np.nan)
+    return Error(_mae(forecast.predicted[at], label[at]), _rmse(forecast.mean[at], label[at]))
 
 
 def _mae(forecast: Floats, label: Floats) -> float:

@@ -32,9 +32,9 @@ def by_cell(scored: Iterable[Scored]) -> Cells:
     return cells
 
 
-def cell_ratio(series: Sequence[Scored], method: str) -> Error | None:
+def cell_ratio(series: Sequence[Scored], method: str, *, own_slots: bool = False) -> Error | None:
     """Median ratios of a method over the series of a cell that it was run on."""
-    ratios = [one.ratio(method) for one in series if method in one.errors]
+    ratios = [one.ratio(method, own_slots=own_slots) for one in series if method in one.errors]
     if not ratios:
         return None
     return Error(median(r.mae for r in ratios), median(r.rmse for r in ratios))
@@ -77,6 +77,28 @@ def main_table(cells: Cells) -> str:
         ),
         lines,
     )  # fmt: skip
+
+
+def own_slots_table(cells: Cells) -> str:
+    """Our ratios on the same slots, and with each method on all the slots it has."""
+    lines = []
+    for (cell, horizon), series in cells.items():
+        same, own = cell_ratio(series, OURS), cell_ratio(series, OURS, own_slots=True)
+        anchor = ANCHORS.get((cell, horizon))
+        if same is None or own is None or anchor is None:
+            continue
+        lines.append(
+            [
+                f"{cell} {horizon}",
+                mark(same.mae, anchor.mae, best_mlpoly_mae(anchor)),
+                mark(own.mae, anchor.mae, best_mlpoly_mae(anchor)),
+                mark(same.rmse, anchor.rmse, anchor.mlpoly_rmse),
+                mark(own.rmse, anchor.rmse, anchor.mlpoly_rmse),
+            ]
+        )
+    return markdown(
+        ("set, slots ahead", "MAE, same slots", "own slots", "RMSE, same slots", "own slots"), lines
+    )
 
 
 def best_mlpoly_mae(anchor: Anchor) -> float:
