@@ -28,7 +28,7 @@ def main(
     ] = None,
     reuse_peers: Annotated[
         bool,
-        typer.Option("--reuse-peers", help="Score the others' forecasts of an earlier run again."),
+        typer.Option("--reuse-peers", help="Take the others' forecasts from an earlier run."),
     ] = False,
     nightly: Annotated[
         bool, typer.Option("--nightly", help="Refit LightGBM every night; takes hours.")

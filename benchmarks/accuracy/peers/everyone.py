@@ -128,7 +128,9 @@ def _statsforecast(feed: Feed, name: str) -> Made:
 
 
 def forecasts(peer: Peer, feed: Feed, folder: Path, *, reuse: bool) -> tuple[Made, float]:
-    """Run a method over a feed, or take what an earlier run of the same versions made.
+    """Run a method over a feed, or take what an earlier run of the same version made.
+
+    What was never run is left out then.
 
     Returns
     -------
@@ -139,8 +141,8 @@ def forecasts(peer: Peer, feed: Feed, folder: Path, *, reuse: bool) -> tuple[Mad
     """
     made_with = f"{peer.package}-{version(peer.package)}"
     path = folder / f"{feed.name} {peer.name} {made_with}.npz".replace(" ", "_")
-    if reuse and path.is_file():
-        return _read(path)
+    if reuse:
+        return _read(path) if path.is_file() else ({}, 0.0)
     began = process_time()
     made = peer.run(feed)
     seconds = process_time() - began
