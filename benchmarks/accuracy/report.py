@@ -15,6 +15,7 @@ from benchmarks.accuracy.tables import (
     by_cell,
     cell_ratio,
     interval_table,
+    interval_verdicts,
     main_table,
     markdown,
     naive_and,
@@ -73,7 +74,13 @@ def document(findings: Findings, command: str, cuts: Sequence[str]) -> str:
         "## What was aimed at",
         markdown(
             ("aim", "found", ""),
-            [[aim, found, "met" if met else "**missed**"] for aim, found, met in verdicts(cells)],
+            [
+                [aim, found, "met" if met else "**missed**"]
+                for aim, found, met in (
+                    *verdicts(cells),
+                    *interval_verdicts(findings.calibrations),
+                )
+            ],
         ),
         "## Beside the best existing methods",
         "Reference values, measured before with this protocol on these files: *best single* is "

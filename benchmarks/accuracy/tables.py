@@ -17,10 +17,11 @@ from benchmarks.accuracy.anchors import (
     WITHIN,
     Anchor,
 )
-from benchmarks.accuracy.intervals import Calibration
+from benchmarks.accuracy.intervals import LEVEL, Calibration
 from benchmarks.accuracy.regret import Regret
 from benchmarks.accuracy.score import NAIVE, OURS, Error, Scored
 
+MIDDLE, FAR, WIDER = 0.015, 0.04, 1.1  # what is asked of the intervals
 Cells = dict[tuple[str, int], list[Scored]]
 
 
@@ -160,6 +161,26 @@ def verdicts(cells: Cells) -> list[tuple[str, str, bool]]:
     return found
 
 
+def interval_verdicts(calibrations: Sequence[Calibration]) -> list[tuple[str, str, bool]]:
+    """The same for the intervals, over all series, horizons and fortnights."""
+    mine = [one for one in calibrations if (one.cell, one.horizon) in ANCHORS]
+    off = np.abs(np.concatenate([one.windows for one in mine]) - LEVEL)
+    middle, near = float(np.median(off)), float(np.mean(off <= FAR))
+    width = median(one.width / one.fixed_width for one in mine)
+    return [
+        (
+            f"intervals: median distance from {LEVEL:.0%} by series and fortnight at most "
+            f"{100 * MIDDLE:.1f} points",
+            f"{100 * middle:.1f}",
+            middle <= MIDDLE,
+        ),
+        (f"intervals: 95 % of the fortnights within {100 * FAR:.0f} points", f"{near:.0%}",
+         near >= 0.95),
+        (f"intervals: width at most {WIDER} times the best fixed one's", f"{width:.2f}",
+         width <= WIDER),
+    ]  # fmt: skip
+
+
 def worst_table(cells: Cells, shown: int = 10) -> str:
     """The series that fare worst against their best naive forecast."""
     everyone = [
@@ -215,13 +236,13 @@ def interval_table(calibrations: Sequence[Calibration]) -> str:
         cells.setdefault((one.cell, one.horizon), []).append(one)
     lines = []
     for (cell, horizon), series in [*cells.items(), (("**all**", 0), list(calibrations))]:
-        off = np.abs(np.concatenate([one.windows for one in series]) - 0.9)
+        off = np.abs(np.concatenate([one.windows for one in series]) - LEVEL)
         lines.append(
             [
                 f"{cell} {horizon}" if horizon else cell,
                 f"{median(one.coverage for one in series):.1%}",
                 f"{100 * np.median(off):.1f}",
-                f"{np.mean(off <= 0.04):.0%}",
+                f"{np.mean(off <= FAR):.0%}",
                 f"{median(one.width / one.fixed_width for one in series):.2f}",
             ]
         )

@@ -103,6 +103,25 @@ def test_scores_are_those_of_the_published_forecasts_alone(tmp_path: Path) -> No
         )
 
 
+def test_a_file_whose_scores_can_be_told_in_advance(tmp_path: Path, typed: Typed) -> None:
+    """One series stands still, one alternates between 0 and 10: the naive errors are known."""
+    lines = [
+        f"{name},{(START + timedelta(hours=hour)).isoformat()},{reading}"
+        for hour in range(24 * DAYS)
+        for name, reading in (("still", 7), ("swing", 10 * (hour % 2)))
+    ]
+    path = written(tmp_path / "r.csv", lines)
+    found = json.loads(typed(path, "--horizons", "1,2", "--json")[1])
+    still, _, swing, swing_2 = found["series"]
+    # The first 20 readings are for the period; the last forecasts' labels never come.
+    assert (still["n"], swing["n"], swing_2["n"]) == (484, 484, 483)
+    assert (still["mae"], still["rmse"]) == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert still["skill"]["persistence"] is None
+    assert swing["mae"] == pytest.approx(10 * (1 - swing["skill"]["persistence"]))
+    assert swing_2["skill"]["persistence"] is None  # two hours back it stood where it stands
+    assert swing["skill"]["day"] is None
+
+
 def test_every_row_is_the_message_that_a_replay_would_send(tmp_path: Path) -> None:
     path = written(tmp_path / "r.csv", [*rows(days=1), "s1,never,3"])
     sent = [row for row in ReadingsFile(path).rows() if isinstance(row, Row)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import ours, report
+from benchmarks.accuracy import ours, report, sets
 from benchmarks.accuracy.anchors import ANCHORS
 from benchmarks.accuracy.experts import expert_forecasts
 from benchmarks.accuracy.forecasts import Forecast, naive
@@ -40,6 +40,17 @@ def feed() -> Feed:
 @pytest.fixture(scope="module")
 def run(feed: Feed) -> ours.Run:
     return ours.run(feed)
+
+
+def test_of_several_rows_of_one_slot_the_first_counts_and_a_hole_stays_one() -> None:
+    rows = [
+        {"at": "2026-01-01 00:00:00", "y": "1"},
+        {"at": "2026-01-01 00:00:00", "y": "2"},
+        {"at": "2026-01-01T03:00:00Z", "y": "3"},
+    ]
+    found = sets._grid("cell", "s", HOUR_MS, rows, "at", "y")
+    assert found.values == pytest.approx([1.0, np.nan, np.nan, 3.0], nan_ok=True)
+    assert found.times_ms[3] == 1_767_225_600_000 + 3 * HOUR_MS
 
 
 @pytest.mark.parametrize("horizon", [1, 3, 24, 30])
