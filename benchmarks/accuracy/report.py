@@ -95,12 +95,13 @@ def document(findings: Findings, command: str, cuts: Sequence[str]) -> str:
         "a forecast and a label for.",
         own_slots_table(cells),
         "## Beside naive and other methods, same run",
-        "MAE ratio / RMSE ratio, medians over the series of a cell that the method was run on.",
+        "MAE ratio / RMSE ratio, medians over those series of a cell that all methods were run "
+        "on;\n–: not run.",
         peer_table(cells, naive_and(peers)),
-        *coarse(findings),
+        *groups(findings),
         *(["Cuts made for time:", "\n".join(f"- {cut}" for cut in cuts)] if cuts else []),
         "CPU seconds, all sets: "
-        + ", ".join(f"{name} {seconds:,.0f}" for name, seconds in findings.seconds.items())
+        + ", ".join(f"{name} {round(t):,}" for name, t in findings.seconds.items() if t)
         + ".",
         "## The worst series",
         "Against the best naive forecast of each, chosen in hindsight.",
@@ -121,14 +122,21 @@ def others(scored: Sequence[Scored]) -> list[str]:
     return [name for name in names if name not in naive_and([])]
 
 
-def coarse(findings: Findings) -> list[str]:
-    """Methods that learn nothing between two fits, from a few origins of each series."""
-    if not findings.coarse:
-        return []
+GROUPS = {
+    "few series": "Too slow for more than a few series; ours and the naive ones on those:",
+    "few origins": "Fitted anew at each scored origin, so scored at a few of them, as ours and "
+    "the naive ones are here\n(the best naive method is chosen on those alone; where origins are "
+    "few, expect noise):",
+}
+
+
+def groups(findings: Findings) -> list[str]:
+    """Methods that were run on a few series or from a few origins."""
     return [
-        "Fitted anew at each scored origin, and so scored, like all others here, at a few of them\n"
-        "(the best naive method is chosen on those alone; where origins are few, expect noise):",
-        peer_table(by_cell(findings.coarse), naive_and(others(findings.coarse))),
+        part
+        for group, words in GROUPS.items()
+        if (scored := findings.groups.get(group))
+        for part in (words, peer_table(by_cell(scored), naive_and(others(scored))))
     ]
 
 

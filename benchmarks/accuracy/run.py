@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import process_time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,13 +24,29 @@ if TYPE_CHECKING:
     from benchmarks.accuracy.peers.everyone import Made
 
 
+class Other(NamedTuple):
+    """What another method made of a feed.
+
+    Attributes
+    ----------
+    group : str
+        Methods of one group are scored together, on the origins that all of them have; those of
+        the group "" on all origins.
+    seconds : float
+        CPU time.
+    """
+
+    name: str
+    group: str
+    made: Made
+    seconds: float
+
+
 class Others(Protocol):
     """Runs other methods over a feed."""
 
-    def __call__(
-        self, feed: Feed, say: Callable[[str], None]
-    ) -> list[tuple[str, bool, Made, float]]:
-        """Give name, whether it has but a few origins, forecasts and CPU seconds of each."""
+    def __call__(self, feed: Feed, say: Callable[[str], None]) -> list[Other]:
+        """Give what each of them made of it."""
 
 
 @dataclass(slots=True)
@@ -41,8 +57,8 @@ class Findings:
     ----------
     scored : list of Scored
         Every series and horizon, on all slots.
-    coarse : list of Scored
-        Methods that have but a few origins, with ours and the naive ones on those.
+    groups : dict of str to list of Scored
+        Methods that have few origins or series, with ours and the naive ones on those, by group.
     calibrations : list of Calibration
         Our intervals.
     regrets : list of Regret
@@ -52,7 +68,7 @@ class Findings:
     """
 
     scored: list[Scored] = field(default_factory=list)
-    coarse: list[Scored] = field(default_factory=list)
+    groups: dict[str, list[Scored]] = field(default_factory=dict)
     calibrations: list[Calibration] = field(default_factory=list)
     regrets: list[Regret] = field(default_factory=list)
     elec2: Elec2 | None = None
@@ -87,8 +103,9 @@ def measure(
         readings = len(ours.log_of(feed)[0])
         say(f"{name}: {readings:,} readings of {len(feed.series)} series in {taken:.1f} s")
         found = [] if others is None else others(feed, say)
-        for method, _, _, seconds in found:
-            findings.seconds[method] = findings.seconds.get(method, 0.0) + seconds
+        for other in found:
+            before = findings.seconds.get(other.name, 0.0)
+            findings.seconds[other.name] = before + other.seconds
         _score(feed, run, found, findings)
         if with_regret:
             experts, said = expert_forecasts(feed)
@@ -103,26 +120,27 @@ def measure(
     return findings
 
 
-def _score(
-    feed: Feed, run: ours.Run, found: list[tuple[str, bool, Made, float]], findings: Findings
-) -> None:
+def _score(feed: Feed, run: ours.Run, found: list[Other], findings: Findings) -> None:
     for number, series in enumerate(feed.series):
         for horizon in feed.horizons:
             key = number, horizon
-            mine = run.forecasts[key]
-            everywhere = {OURS: mine}
-            somewhere: dict[str, Forecast] = {}
-            for method, coarse, made, _ in found:
-                if key in made:
-                    (somewhere if coarse else everywhere)[method] = made[key]
-            findings.scored.append(score(series, horizon, everywhere))
-            if somewhere:
-                at = [np.flatnonzero(np.isfinite(each.predicted)) for each in somewhere.values()]
-                common = at[0] if len(at) == 1 else np.intersect1d(*at)
-                findings.coarse.append(
-                    score(series, horizon, {OURS: mine, **somewhere}, among=common)
+            groups: dict[str, dict[str, Forecast]] = {"": {}}
+            for other in found:
+                if key in other.made:
+                    groups.setdefault(other.group, {})[other.name] = other.made[key]
+            for group, methods in groups.items():
+                mine = {OURS: run.forecasts[key], **methods}
+                if not group:
+                    findings.scored.append(score(series, horizon, mine))
+                    continue
+                there = [np.isfinite(each.predicted) for each in methods.values()]
+                common = np.flatnonzero(np.logical_and.reduce(there))
+                findings.groups.setdefault(group, []).append(
+                    score(series, horizon, mine, among=common)
                 )
-            findings.calibrations.append(calibration(series, horizon, mine, run.intervals[key]))
+            findings.calibrations.append(
+                calibration(series, horizon, run.forecasts[key], run.intervals[key])
+            )
 
 
 def save(findings: Findings, path: Path) -> None:

@@ -205,7 +205,9 @@ def worst_table(cells: Cells, shown: int = 10) -> str:
 def peer_table(cells: Cells, methods: Sequence[str]) -> str:
     """MAE and RMSE ratios of every method by cell, with the medians over cells at the end."""
     lines, columns = [], {name: [] for name in methods}
-    for (cell, horizon), series in cells.items():
+    for (cell, horizon), everyone in cells.items():
+        run = [name for name in methods if any(name in one.errors for one in everyone)]
+        series = [one for one in everyone if all(name in one.errors for name in run)]
         line = [f"{cell} {horizon}"]
         for name in methods:
             ratio = cell_ratio(series, name)

@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.accuracy.forecasts import Forecast
 from benchmarks.accuracy.peers import lightgbm_nightly, river_models, statsforecast_models
+from benchmarks.accuracy.run import Other, Others
 from benchmarks.accuracy.score import origins
 from benchmarks.accuracy.sets import Feed
 
@@ -33,6 +34,7 @@ SENSORS = 3  # of aarhus' twenty, for methods that are too slow for all
 ORIGINS = {"aarhus": 12}  # refits of statsforecast for each series
 MOST_ORIGINS = 40
 WEEKS = 8
+FEW_SERIES, FEW_ORIGINS = "few series", "few origins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,14 @@ class Peer:
 
     Attributes
     ----------
-    coarse : bool
-        Scored on the origins it forecast from, with everything else on the same ones.
+    group : str
+        Scored with the others of its group; see `benchmarks.accuracy.run.Other`.
     """
 
     name: str
     run: Callable[[Feed], Made]
     package: str
-    coarse: bool = False
+    group: str = ""
 
 
 def peers(*, nightly: bool = False) -> list[Peer]:
@@ -83,14 +85,14 @@ def peers(*, nightly: bool = False) -> list[Peer]:
         Peer("River LinearRegression", river(river_models.linear), "river"),
         Peer("River LinearRegression, careful", river(river_models.careful_linear), "river"),
         Peer("River EWARegressor", river(river_models.weighted), "river"),
-        Peer("River ARFRegressor", river(river_models.adaptive_forest), "river"),
+        Peer("River ARFRegressor", river(river_models.adaptive_forest), "river", FEW_SERIES),
         Peer("River SNARIMAX", _snarimax, "river"),
-        Peer("MSTL", lambda feed: _statsforecast(feed, "MSTL"), "statsforecast", coarse=True),
+        Peer("MSTL", lambda feed: _statsforecast(feed, "MSTL"), "statsforecast", FEW_ORIGINS),
         Peer(
             "DynamicOptimizedTheta",
             lambda feed: _statsforecast(feed, "DynamicOptimizedTheta"),
             "statsforecast",
-            coarse=True,
+            FEW_ORIGINS,
         ),
     ]
 
@@ -167,17 +169,16 @@ def _read(path: Path) -> tuple[Made, float]:
         return made, float(kept["seconds"])
 
 
-def runner(
-    chosen: Sequence[Peer], folder: Path, *, reuse: bool
-) -> Callable[[Feed, Callable[[str], None]], list[tuple[str, bool, Made, float]]]:
-    """Make what runs these over a feed; see `benchmarks.accuracy.run.Others`."""
+def runner(chosen: Sequence[Peer], folder: Path, *, reuse: bool) -> Others:
+    """Make what runs these over a feed."""
 
-    def run(feed: Feed, say: Callable[[str], None]) -> list[tuple[str, bool, Made, float]]:
+    def run(feed: Feed, say: Callable[[str], None]) -> list[Other]:
         found = []
         for peer in chosen:
             made, seconds = forecasts(peer, feed, folder, reuse=reuse)
             say(f"{feed.name}: {peer.name} on {len(made)} in {seconds:.0f} s of CPU")
-            found.append((peer.name, peer.coarse, made, seconds))
+            if made:
+                found.append(Other(peer.name, peer.group, made, seconds))
         return found
 
     return run
