@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from rig import Rig, batch
+from rig import log as log_of
 
 from hedgerow.app.backtest import Backtest, Findings, Trace
 from hedgerow.app.backtest.log import FileLog, FileMessage
@@ -19,7 +21,7 @@ from hedgerow.app.backtest.plots import hourly_errors
 from hedgerow.app.cli import main
 from hedgerow.app.readings_file import BadRow, Columns, ReadingsFile, Row
 from hedgerow.models import CityModel, Profile, series_key
-from hedgerow.topics import Limits
+from hedgerow.topics import Limits, decode_prediction
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 NOW_MS = 1_900_000_000_000
@@ -128,6 +130,38 @@ def test_every_row_is_the_message_that_a_replay_would_send(tmp_path: Path) -> No
     log = list(FileLog([path], Columns(), sent_ms=NOW_MS).messages())
     assert [m.value for m in log if isinstance(m, FileMessage)] == [row.message for row in sent]
     assert [m.offset for m in log if isinstance(m, FileMessage)] == list(range(len(sent)))
+
+
+async def test_it_finds_what_the_service_s_own_loop_publishes(tmp_path: Path) -> None:
+    """Forecasts, accounting and dead letters of the agent, fed what a replay would send."""
+    bad = f"{'x' * 300},2026-01-07,1"
+    path = written(tmp_path / "r.csv", [*rows(days=6), bad, *rows(days=1)])
+    trace = Trace()
+    findings = run(path, trace=trace)
+    rig = Rig(city())
+    await rig.assign()
+    sent = [row.message for row in ReadingsFile(path).rows() if isinstance(row, Row)]
+    await rig.feed(batch(log_of(sent)))
+
+    published = {}
+    for record in rig.emitter.of("predictions"):
+        made = decode_prediction(record.value or b"")
+        for forecast in made.forecasts:
+            target = datetime.fromisoformat(forecast.target_time).timestamp() * 1000
+            published[made.series, forecast.horizon, int(target)] = forecast.predicted
+    found = {
+        (key, horizon, at): predicted
+        for horizon in (1, 3, 12)
+        for key, matched in trace.matched(dict.fromkeys(trace.keys, 3_600_000), horizon)
+        for at, predicted in zip(matched.target_ms.tolist(), matched.predicted, strict=True)
+    }
+    assert len(found) > 1000
+    assert {key: published[key] for key in found} == pytest.approx(found, rel=1e-6)
+    assert findings.counts == rig.learner.counts
+    assert findings.scores == rig.learner.scores()
+    letters = rig.emitter.of("dead-letters")
+    reasons = [dict(letter.headers)["dlq.reason"].decode() for letter in letters]
+    assert dict(findings.bad) == {"key": 1} == {reason: reasons.count(reason) for reason in reasons}
 
 
 def test_several_files_are_one_log_by_time(tmp_path: Path) -> None:
