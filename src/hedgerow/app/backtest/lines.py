@@ -37,8 +37,11 @@ class Line:
         1 − MAE / that of ``persistence``, ``day`` and ``week``, each on the labels both had.
     coverage, width : float or None
         Share of the labels inside their interval, and its mean width.
-    weights : dict of str to float
-        Mean share of each expert at the end.
+    regret : float or None
+        Error lost against the best single expert in hindsight, as a share of ``mae``; below 0
+        where the ensemble is better than all of them.
+    weights, mean_weights : dict of str to float
+        Share of each expert in ``predicted`` and in ``mean`` at the end, as if all were awake.
     """
 
     name: str
@@ -51,7 +54,9 @@ class Line:
     skill: dict[str, float | None]
     coverage: float | None
     width: float | None
+    regret: float | None
     weights: dict[str, float]
+    mean_weights: dict[str, float]
 
     @property
     def period_ms(self) -> int:
@@ -97,12 +102,13 @@ def _line(score: SeriesScore) -> Line:
         skill={reference.reference: reference.skill for reference in score.references},
         coverage=score.covered / score.with_interval if score.with_interval else None,
         width=score.width_sum / score.with_interval if score.with_interval else None,
+        regret=score.regret / score.absolute_error if score.absolute_error else None,
         weights=score.weights,
+        mean_weights=score.mean_weights,
     )
 
 
 def _joined(name: str, lines: Sequence[Line]) -> Line:
-    experts = dict.fromkeys(expert for line in lines for expert in line.weights)
     return Line(
         name=name,
         series=len(lines),
@@ -117,10 +123,15 @@ def _joined(name: str, lines: Sequence[Line]) -> Line:
         },
         coverage=_median(line.coverage for line in lines),
         width=_median(line.width for line in lines),
-        weights={
-            expert: fmean(line.weights.get(expert, 0.0) for line in lines) for expert in experts
-        },
+        regret=_median(line.regret for line in lines),
+        weights=_mean_shares([line.weights for line in lines]),
+        mean_weights=_mean_shares([line.mean_weights for line in lines]),
     )
+
+
+def _mean_shares(shares: Sequence[dict[str, float]]) -> dict[str, float]:
+    experts = dict.fromkeys(expert for share in shares for expert in share)
+    return {expert: fmean(share.get(expert, 0.0) for share in shares) for expert in experts}
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -136,7 +136,7 @@ def _series_table(lines: Sequence[Line]) -> str:
 def _table(lines: Sequence[Line], name: str) -> str:
     headings = (
         name, "ahead", "scored", "MAE", "RMSE", "skill vs persistence", "vs day", "vs week",
-        "inside interval", "width", "heaviest experts",
+        "inside interval", "width", "regret", "heaviest experts",
     )  # fmt: skip
     rows = []
     for line in lines:
@@ -150,6 +150,7 @@ def _table(lines: Sequence[Line], name: str) -> str:
             *(percent(line.skill[reference]) for reference in ("persistence", "day", "week")),
             "-" if line.coverage is None else f"{line.coverage:.1%}",
             number(line.width),
+            percent(line.regret),
             experts,
         )
         rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))

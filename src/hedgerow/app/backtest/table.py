@@ -10,14 +10,15 @@ from rich.table import Table
 from hedgerow.app.backtest.lines import Line
 
 EXPERTS_SHOWN = 2
-WIDTH = 140  # what it needs; a narrower terminal wraps it rather than losing a column
+WIDTH = 150  # what it needs; a narrower terminal wraps it rather than losing a column
 
 
 def score_table(lines: Iterable[Line], *, by_series: bool) -> Table:
     """Lay the lines out, a section for each name."""
     table = Table(
         caption="skill: 1 - MAE / the naive forecast's; seasonal: a day or a week ago, the "
-        "stronger one" + ("" if by_series else "; medians over the series"),
+        "stronger one;\nregret: share of the MAE lost against the best single expert in hindsight"
+        + ("" if by_series else "; medians over the series"),
         caption_justify="left",
         box=SIMPLE_HEAD,
         show_edge=False,
@@ -27,7 +28,7 @@ def score_table(lines: Iterable[Line], *, by_series: bool) -> Table:
     table.add_column(name, no_wrap=True, max_width=32, overflow="ellipsis")
     for heading in (
         "ahead", "scored", "MAE", "RMSE", "skill vs\npersistence", "skill vs\nseasonal",
-        "inside\ninterval", "width",
+        "inside\ninterval", "width", "regret",
     ):  # fmt: skip
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("heaviest experts", no_wrap=True)
@@ -46,6 +47,7 @@ def score_table(lines: Iterable[Line], *, by_series: bool) -> Table:
             f"{percent(line.skill[line.season])} {line.season:<4}",
             "-" if line.coverage is None else f"{line.coverage:.1%}",
             number(line.width),
+            percent(line.regret),
             ", ".join(f"{expert} {share:.0%}" for expert, share in line.leading[:EXPERTS_SHOWN]),
         )
         before = name

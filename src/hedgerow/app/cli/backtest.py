@@ -136,7 +136,7 @@ def backtest(
 def _city(settings: Settings, horizons: tuple[int, ...] | None, period: float | None) -> CityModel:
     from hedgerow.app.city import city_model
     from hedgerow.app.errors import SettingsError
-    from hedgerow.models import CityModel, ModelError
+    from hedgerow.models import ModelError
 
     city = city_model(settings)
     given: dict[str, object] = {}
@@ -146,7 +146,7 @@ def _city(settings: Settings, horizons: tuple[int, ...] | None, period: float | 
         given["period_seconds"] = period
     try:
         profiles = tuple(replace(profile, **given) for profile in city.profiles)  # type: ignore[arg-type]
-        return CityModel(profiles, city.timezone, city.plugin_key)
+        return replace(city, profiles=profiles)
     except ModelError as error:
         raise SettingsError(f"--horizons or --period: {error}") from None
 
