@@ -8,6 +8,7 @@ and the newest ones are read from there. Nothing else in the benchmark looks int
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,21 @@ from hedgerow.models.layout import ENTRY_HEAD, SLOT
 Said = dict[tuple[int, int], NDArray[np.float32]]
 
 
-def expert_forecasts(feed: Feed) -> tuple[tuple[str, ...], Said]:
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The experts by name, and which of them take part under each loss."""
+
+    names: tuple[str, ...] = ()
+    absolute: tuple[bool, ...] = ()
+    squared: tuple[bool, ...] = ()
+
+
+def expert_forecasts(feed: Feed) -> tuple[Panel, Said]:
     """Step a fresh learner through the feed and note what every expert says.
 
     Returns
     -------
-    names : tuple of str
+    panel : Panel
         The experts.
     said : dict
         Forecasts by origin, NaN where an expert sleeps.
@@ -38,7 +48,7 @@ def expert_forecasts(feed: Feed) -> tuple[tuple[str, ...], Said]:
     times = np.array([s.first_ms for s in feed.series])[which] + slots * feed.series[0].period_ms
     ends = np.append(np.flatnonzero(np.diff(times)) + 1, len(times))
     said: Said = {}
-    names: tuple[str, ...] = ()
+    panel = Panel()
     begin = 0
     for end in ends.tolist():
         series, slot = which[begin:end], slots[begin:end]
@@ -52,13 +62,17 @@ def expert_forecasts(feed: Feed) -> tuple[tuple[str, ...], Said]:
         if not settled.any():
             continue
         (bank,) = learner.banks
-        names = bank.layout.experts
         if not said:
-            said = _blank(feed, len(names))
+            panel = Panel(
+                bank.layout.experts,
+                tuple((~bank.setup.absent_absolute).tolist()),
+                tuple((~bank.setup.absent_squared).tolist()),
+            )
+            said = _blank(feed, len(panel.names))
         for horizon, values in newest(bank, learner.series.rows[ids[settled]]):
             for number, at, line in zip(series[settled], slot[settled], values, strict=True):
                 said[number, horizon][at] = line
-    return names, said
+    return panel, said
 
 
 def newest(bank: Bank, rows: NDArray[np.int64]) -> list[tuple[int, Floats]]:

@@ -1,7 +1,8 @@
 """Regret: what the ensemble lost against the best that its own experts could have given.
 
-All comparators are chosen in hindsight, on the slots that are scored. An expert that slept is
-taken to have said what the ensemble did, so that sleep costs nobody anything.
+All comparators are chosen in hindsight, on the slots that are scored. Where an expert slept it is
+taken to have said what the ensemble did, so that sleep costs nobody anything; one that slept most
+of the time is no comparator.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.accuracy.experts import Panel
 from benchmarks.accuracy.forecasts import Floats, Forecast
 from benchmarks.accuracy.score import origins
 from benchmarks.accuracy.sets import Series
 
+MOSTLY = 0.5  # share of the slots at which a comparator must be awake
 REWEIGHTINGS = 15
 DESCENTS = 300
 
@@ -50,15 +53,17 @@ def regret(
     series: Series,
     horizon: int,
     forecast: Forecast,
-    names: tuple[str, ...],
+    panel: Panel,
     said: NDArray[np.float32],
 ) -> Regret:
     """Compare our forecasts with the experts' own."""
     at = origins(series, horizon)
     label = series.values[at + horizon]
     scale = float(np.abs(label - label.mean()).mean()) or 1.0
-    for_absolute = _awake(said[at], forecast.predicted[at])
-    for_square = _awake(said[at], forecast.mean[at])
+    there = np.isfinite(said[at]).mean(axis=0) >= MOSTLY
+    names = np.array(panel.names)[there & np.array(panel.absolute)].tolist()
+    for_absolute = _awake(said[at][:, there & panel.absolute], forecast.predicted[at])
+    for_square = _awake(said[at][:, there & panel.squared], forecast.mean[at])
     errors = np.abs(for_absolute - label[:, None])
     ours = float(np.abs(forecast.predicted[at] - label).mean())
     ours_rmse = _rmse(forecast.mean[at] - label)
@@ -86,7 +91,7 @@ def regret(
 def best_mix(said: Floats, label: Floats, *, absolute: bool) -> Floats:
     """Find the convex combination of columns with the smallest error.
 
-    The squared error by accelerated projected gradient descent on the Gram matrix; the absolute
+    The squared error by accelerated projected gradient descent; the absolute
     one by reweighting squares (IRLS), keeping the best mixture met.
 
     Examples
@@ -97,28 +102,31 @@ def best_mix(said: Floats, label: Floats, *, absolute: bool) -> Floats:
     """
     experts = said.shape[1]
     mix = np.full(experts, 1.0 / experts)
+    # Shares add up to 1, so the error is a mixture of the experts' errors.
+    errors_of = said - label[:, None]
     if not absolute:
-        return _descend(said.T @ said, said.T @ label, mix)
+        vertices = np.square(errors_of).mean(axis=0)
+        start = np.eye(experts)[int(vertices.argmin())]
+        return _descend(errors_of.T @ errors_of, start)
     candidates = [mix, *np.eye(experts), best_mix(said, label, absolute=False)]
     errors = [float(np.abs(said @ one - label).mean()) for one in candidates]
     least = min(errors)
     mix = best = candidates[errors.index(least)]
     for _ in range(REWEIGHTINGS):
-        weight = 1.0 / np.maximum(np.abs(said @ mix - label), 1e-4)
-        weighted = said * weight[:, None]
-        mix = _descend(weighted.T @ said, weighted.T @ label, mix)
+        weight = 1.0 / np.maximum(np.abs(errors_of @ mix), 1e-4)
+        mix = _descend((errors_of * weight[:, None]).T @ errors_of, mix)
         error = float(np.abs(said @ mix - label).mean())
         if error < least:
             least, best = error, mix
     return best
 
 
-def _descend(gram: Floats, target: Floats, mix: Floats) -> Floats:
-    """Minimise mix·G·mix / 2 − target·mix over the simplex (FISTA)."""
+def _descend(gram: Floats, mix: Floats) -> Floats:
+    """Minimise mix·G·mix over the simplex (FISTA)."""
     step = 1.0 / float(np.linalg.eigvalsh(gram)[-1])
     ahead, momentum = mix, 1.0
     for _ in range(DESCENTS):
-        new = project(ahead - step * (gram @ ahead - target))
+        new = project(ahead - step * (gram @ ahead))
         faster = (1.0 + (1.0 + 4.0 * momentum**2) ** 0.5) / 2.0
         ahead = new + (momentum - 1.0) / faster * (new - mix)
         mix, momentum = new, faster

@@ -108,13 +108,13 @@ def measure(
             findings.seconds[other.name] = before + other.seconds
         _score(feed, run, found, findings)
         if with_regret:
-            experts, said = expert_forecasts(feed)
+            panel, said = expert_forecasts(feed)
             for (number, horizon), lines in said.items():
                 forecast = run.forecasts[number, horizon]
                 findings.regrets.append(
-                    regret(feed.series[number], horizon, forecast, experts, lines)
+                    regret(feed.series[number], horizon, forecast, panel, lines)
                 )
-            say(f"{name}: regret against {len(experts)} experts")
+            say(f"{name}: regret against {len(panel.names)} experts")
         if name == "elec2":
             findings.elec2 = classify(feed, run)
     return findings

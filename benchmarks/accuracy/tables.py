@@ -220,7 +220,7 @@ def peer_table(cells: Cells, methods: Sequence[str]) -> str:
         ratios = columns[name]
         last.append(
             f"{median(r.mae for r in ratios):.3f} / {median(r.rmse for r in ratios):.3f}"
-            if ratios
+            if len(ratios) == len(columns[OURS]) > 0  # others' medians would be over other cells
             else "–"
         )
     return markdown(("set, slots ahead", *methods), [*lines, last])

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.accuracy import ours, report, sets
 from benchmarks.accuracy.anchors import ANCHORS
-from benchmarks.accuracy.experts import expert_forecasts
+from benchmarks.accuracy.experts import Panel, expert_forecasts
 from benchmarks.accuracy.forecasts import Forecast, naive
 from benchmarks.accuracy.intervals import calibration, narrowest
 from benchmarks.accuracy.peers.design import design, filled
@@ -127,12 +127,12 @@ def test_where_a_method_has_no_forecast_persistence_takes_its_place_and_is_count
 
 
 def test_the_experts_are_read_as_they_spoke(feed: Feed, run: ours.Run) -> None:
-    names, said = expert_forecasts(feed)
+    experts, said = expert_forecasts(feed)
     for (number, horizon), lines in said.items():
         one = feed.series[number]
         forecast = run.forecasts[number, horizon]
         made = np.isfinite(forecast.predicted)
-        persistence = lines[made, names.index("persistence")]
+        persistence = lines[made, experts.names.index("persistence")]
         assert persistence == pytest.approx(one.values[made], rel=1e-6)
         # The ensemble mixes them, so it lies among them.
         assert (forecast.predicted[made] <= np.nanmax(lines[made], axis=1) + 1e-3).all()
@@ -146,7 +146,7 @@ def test_regret_is_0_for_the_best_expert_and_shows_what_mixing_or_switching_woul
     label[:-1] = one.values[1:]
     high, low = label + 2.0, label - 6.0  # 3:1 mixed they are perfect
     said = np.column_stack([high, low]).astype(np.float32)
-    found = regret(one, 1, Forecast(high, high), ("high", "low"), said)
+    found = regret(one, 1, Forecast(high, high), panel("high", "low"), said)
     assert found.expert == "high"
     assert found.against_expert == pytest.approx(0.0, abs=1e-5)
     assert found.against_mix > 1e3
@@ -157,19 +157,27 @@ def test_regret_is_0_for_the_best_expert_and_shows_what_mixing_or_switching_woul
     switching = np.column_stack([np.where(weeks, high, low), np.where(weeks, low, high)])
     mine = np.full(len(label), np.nan)
     mine[:] = label + 4.0
-    found = regret(one, 1, Forecast(mine, mine), ("a", "b"), switching.astype(np.float32))
+    found = regret(one, 1, Forecast(mine, mine), panel("a", "b"), switching.astype(np.float32))
     assert found.against_weekly == pytest.approx(1.0, rel=1e-3)
     assert found.against_expert < 0.2
 
 
-def test_an_expert_that_sleeps_costs_nothing() -> None:
+def test_an_expert_that_sleeps_costs_nothing_and_is_no_comparator_if_it_sleeps_mostly() -> None:
     one = series()
     label = np.append(one.values[1:], np.nan)
-    asleep = np.full(len(label), np.nan)
     mine = label + 3.0
-    said = np.column_stack([asleep, label + 4.0]).astype(np.float32)
-    found = regret(one, 1, Forecast(mine, mine), ("asleep", "worse"), said)
-    assert (found.expert, found.against_expert) == ("asleep", pytest.approx(0.0))
+    night = np.arange(len(label)) % 24 < 10
+    asleep = np.full(len(label), np.nan)
+    said = np.column_stack([asleep, np.where(night, np.nan, label + 2.0)]).astype(np.float32)
+    found = regret(one, 1, Forecast(mine, mine), panel("asleep", "by day"), said)
+    assert found.expert == "by day"
+    at = origins(one, 1)
+    day = (~night[at]).mean()
+    assert found.against_expert == pytest.approx(3.0 / (3.0 - day) - 1.0, rel=1e-4)
+
+
+def panel(*names: str) -> Panel:
+    return Panel(names, (True,) * len(names), (True,) * len(names))
 
 
 def test_the_best_mixture_beats_every_vertex_and_random_ones() -> None:
