@@ -9,10 +9,11 @@ UV := uv==0.13.9
 PIP_AUDIT := pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-docker check lint audit bench bench-nab format clean lock kafka-jars venv
+.PHONY: help demo test test-kafka test-docker check lint audit bench bench-accuracy bench-nab \
+  format clean lock kafka-jars venv
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.demo  ## Learn and forecast a bundled city on an embedded broker (KEEP=1 leaves it running)
 	@$(BIN)/hedgerow demo $(if $(filter-out 0,$(KEEP)),--keep)
@@ -50,6 +51,9 @@ bench: $(VENV)/.dev  ## Measure speed, beside the stock way of feeding Faust
 bench-nab: $(VENV)/.dev  ## Score anomaly detectors on the Numenta Anomaly Benchmark, write docs/anomaly.md
 	$(BIN)/python -m benchmarks.nab --write $(ARGS)
 
+bench-accuracy: $(if $(findstring --quick,$(ARGS)),$(VENV)/.dev,$(VENV)/.dev $(VENV)/.bench)  ## Score the forecasts on public data, beside other methods (ARGS=--quick: without them)
+	$(BIN)/python -m benchmarks.accuracy $(ARGS)
+
 format: $(VENV)/.dev  ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix --exit-zero .
 	$(BIN)/ruff format .
@@ -68,7 +72,8 @@ $(KAFKA): tests/stack/kafka/pom.xml
 	touch $@
 
 lock: build/uv/bin/uv  ## Renew requirements/*.txt from pyproject.toml (UPGRADE=1 takes the newest versions)
-	$(LOCK) requirements/build.in --all-extras --group dev --output-file requirements/dev.txt $(if $(UPGRADE),--upgrade)
+	$(LOCK) requirements/build.in --extra embedded --extra parquet --group dev --output-file requirements/dev.txt $(if $(UPGRADE),--upgrade)
+	$(LOCK) requirements/build.in --extra bench --constraints requirements/dev.txt --output-file requirements/bench.txt $(if $(UPGRADE),--upgrade)
 	$(LOCK) requirements/build.in --extra embedded --constraints requirements/dev.txt --output-file requirements/demo.txt
 	$(LOCK) --constraints requirements/dev.txt --output-file requirements/run.txt
 	$(subst pyproject.toml,,$(LOCK)) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt

@@ -11,6 +11,9 @@ from string import Template
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
 from benchmarks.nab.corpus import data_folder, read_corpus
 from benchmarks.nab.figures import (
     DETECTORS,
@@ -24,9 +27,6 @@ from benchmarks.nab.figures import (
 )
 from benchmarks.nab.scoring import PROFILES, score_corpus
 from benchmarks.nab.traffic import measure_rates
-from rich.console import Console
-from rich.markdown import Markdown
-
 from hedgerow.models import anomaly
 
 HERE = Path(__file__).resolve().parent

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.nab.corpus import LabelledFile
 from benchmarks.nab.ours import ours, ours_in_part
 from benchmarks.nab.peers import (
@@ -15,7 +17,6 @@ from benchmarks.nab.peers import (
     windowed_gaussian,
 )
 from benchmarks.nab.scoring import PROFILES, CostProfile, normalise, raw_total, score_corpus
-from numpy.typing import NDArray
 
 Detector = Callable[[LabelledFile], NDArray[np.float64]]
 OURS = "hedgerow"

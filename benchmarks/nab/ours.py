@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from benchmarks.nab.corpus import LabelledFile
 from numpy.typing import NDArray
 
+from benchmarks.nab.corpus import LabelledFile
 from hedgerow.models import anomaly
 from hedgerow.models.arithmetic import jit
 

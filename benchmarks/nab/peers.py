@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from benchmarks.nab.corpus import LabelledFile
 from numpy.typing import NDArray
 from river import anomaly as river_anomaly
+
+from benchmarks.nab.corpus import LabelledFile
 
 Scores = NDArray[np.float64]
 

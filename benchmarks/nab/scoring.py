@@ -19,8 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.nab.corpus import LabelledFile
 from numpy.typing import NDArray
+
+from benchmarks.nab.corpus import LabelledFile
 
 Scores = Sequence[NDArray[np.float64]]
 NOTHING = math.inf  # a threshold that no score reaches

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from benchmarks.nab.ours import hours_of_week, score_values
 from numpy.typing import NDArray
 
+from benchmarks.nab.ours import hours_of_week, score_values
 from hedgerow.models import anomaly
 
 SENSORS = 20  # of 399, evenly

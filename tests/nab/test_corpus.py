@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from benchmarks.nab.corpus import BESIDE_CHECKOUT, LabelledFile, data_folder, read_corpus
 from benchmarks.nab.figures import OURS, Row, score_detectors, score_left_out, score_shifted
 from benchmarks.nab.ours import ours

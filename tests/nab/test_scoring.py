@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from benchmarks.nab.corpus import LabelledFile
 from benchmarks.nab.scoring import (
     LOW_FN,

@@ -50,7 +50,7 @@ class Outputs:
             emitter.emit(self._names.alerts, alerts)
             for event in result.alerts:
                 self._meter.alert(event.kind, event.state)
-        failures = _failures(decoded, result)
+        failures = failures_of(decoded, result)
         for failure in failures:
             emitter.emit_with_headers(_dead_letter(self._names.dead_letters, batch, failure))
         self._count(batch, decoded, result, failures, learner)
@@ -121,8 +121,11 @@ def _alert(batch: Batch, decoded: DecodedBatch, event: AlertEvent) -> tuple[byte
     )
 
 
-def _failures(decoded: DecodedBatch, result: StepResult) -> list[Failure]:
-    """Join what the codec and the learner refused: at most one failure for each message."""
+def failures_of(decoded: DecodedBatch, result: StepResult) -> list[Failure]:
+    """Join what the codec and the learner refused: at most one failure for each message.
+
+    Each becomes a dead letter.
+    """
     if not result.refusals:
         return decoded.failures
     by_message = {failure.position: failure for failure in decoded.failures}

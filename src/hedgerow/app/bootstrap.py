@@ -20,7 +20,7 @@ from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import Partition
 from hedgerow.app.access.kafka import faust_credentials
 from hedgerow.app.access.redis import redis_options
-from hedgerow.app.city import city_model
+from hedgerow.app.city import city_model, input_limits
 from hedgerow.app.http import HttpServer
 from hedgerow.app.metrics import WorkerMetrics
 from hedgerow.app.producer import KafkaEmitter
@@ -29,7 +29,7 @@ from hedgerow.app.state_metrics import StateCollector
 from hedgerow.app.store import RedisStateStore
 from hedgerow.app.topic_admin import topic_names
 from hedgerow.app.transport import BatchConsumer, BatchTransport
-from hedgerow.topics import Limits, ReadingDecoder
+from hedgerow.topics import ReadingDecoder
 
 MAX_POLL_RECORDS = 2_000  # bounds the time of one step, and so the loop's longest silence
 BUFFERED_BATCHES = 4  # decoded and learned one by one; more only costs memory
@@ -125,13 +125,7 @@ def build(settings: Settings) -> Parts:
         consumer.realign(partition, next_offset)
 
     agent = ForecastAgent(
-        decoder=ReadingDecoder(
-            Limits(
-                max_message_bytes=settings.input.max_message_bytes,
-                max_id_bytes=settings.input.max_id_bytes,
-                max_ahead_ms=int(settings.time.max_ahead_seconds * 1000),
-            )
-        ),
+        decoder=ReadingDecoder(input_limits(settings)),
         holdings=holdings,
         outputs=Outputs(
             topic_names(settings),

@@ -1,10 +1,11 @@
-"""From settings to the frozen description of the city that the models learn by."""
+"""From settings to what the models learn by, and to what is accepted as a reading."""
 
 from __future__ import annotations
 
 from hedgerow.app.errors import SettingsError
 from hedgerow.app.settings import ProfileSettings, Settings
 from hedgerow.models import AlertSwitches, CityModel, ModelError, Profile, RiverExpert
+from hedgerow.topics import Limits
 
 DEFAULT_PROFILE = "default"
 
@@ -30,6 +31,15 @@ def city_model(settings: Settings) -> CityModel:
         )
     except ModelError as error:
         raise SettingsError(f"setting profiles: {error}") from None
+
+
+def input_limits(settings: Settings) -> Limits:
+    """Say what the decoder accepts."""
+    return Limits(
+        max_message_bytes=settings.input.max_message_bytes,
+        max_id_bytes=settings.input.max_id_bytes,
+        max_ahead_ms=int(settings.time.max_ahead_seconds * 1000),
+    )
 
 
 def _profile(given: ProfileSettings, settings: Settings) -> Profile:

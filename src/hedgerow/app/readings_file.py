@@ -1,8 +1,8 @@
 """Files of readings: CSV, Parquet or NDJSON, row by row, as messages for the readings' topic.
 
-Before: a path and the names of its columns. After: ``app/replay`` sends what comes out. A row
-that holds no reading is handed over as a `BadRow`, never raised: one bad line must not end a
-replay of millions.
+Before: a path and the names of its columns. After: ``app/replay`` sends what comes out, and
+``app/backtest`` decodes it at once. A row that holds no reading is handed over as a `BadRow`,
+never raised: one bad line must not end a replay of millions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ import msgspec
 
 from hedgerow.app.errors import InputFileError, MissingPart
 from hedgerow.topics.errors import TimestampError
+from hedgerow.topics.messages import Reason
 from hedgerow.topics.records import Reading
 from hedgerow.topics.timestamps import epoch_time, format_time
 
@@ -30,6 +31,7 @@ Cell = str | int | float | bool | datetime | dict[str, object] | list[object] | 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SENSOR, _TIME, _VALUES = 0, 1, 2  # positions of the cells a row is read as
+_NOT_JSON: Sequence[Cell] = [None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,22 @@ class Row:
     time_ms: int
     message: bytes
     readings: int
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that holds no reading, and why."""
+    """A row that holds no reading, and why: as a dead letter would say, in a word and at length."""
 
     line: int
     error: str
+    reason: Reason = Reason.SCHEMA
+
+
+class _Unusable(ValueError):
+    def __init__(self, reason: Reason, error: str) -> None:
+        super().__init__(error)
+        self.reason = reason
 
 
 class ReadingsFile:
@@ -165,7 +175,8 @@ class ReadingsFile:
             try:
                 record = json.loads(line)
             except ValueError:
-                record = None
+                yield number, _NOT_JSON
+                continue
             if not isinstance(record, dict):
                 yield number, ()
                 continue
@@ -228,30 +239,36 @@ class _RowBuilder:
         self._time = lru_cache(maxsize=4096)(self._parse_time)
 
     def row(self, line: int, cells: Sequence[Cell]) -> Row | BadRow:
+        if cells is _NOT_JSON:
+            return BadRow(line, "not JSON", Reason.JSON)
         if not cells:
             return BadRow(line, "not a row with all the columns")
         try:
             sensor_id = self._sensor(cells[_SENSOR])
             time_ms, time = self._time_of(cells[_TIME])
             values = self._values(cells[_VALUES:])
-        except (ValueError, OverflowError) as error:
-            return BadRow(line, str(error))
+        except _Unusable as error:
+            return BadRow(line, str(error), error.reason)
         if isinstance(values, float):
-            return Row(sensor_id, time_ms, self._encode(Reading(sensor_id, time, values)), 1)
+            message = self._encode(Reading(sensor_id, time, values))
+            return Row(sensor_id, time_ms, message, 1, line)
         message = self._encode(Reading(sensor_id, time, values=values))
-        return Row(sensor_id, time_ms, message, len(values))
+        return Row(sensor_id, time_ms, message, len(values), line)
 
     def _sensor(self, cell: Cell) -> str:
         if self._columns.sensor_name is not None:
             return self._columns.sensor_name
         if isinstance(cell, (str, int)) and not isinstance(cell, bool) and cell != "":
             return str(cell)
-        raise ValueError(f"no sensor id in column {self._columns.sensor!r}")
+        raise _Unusable(Reason.KEY, f"no sensor id in column {self._columns.sensor!r}")
 
     def _time_of(self, cell: Cell) -> tuple[int, str]:
         if isinstance(cell, (str, int, float, datetime)) and not isinstance(cell, bool):
-            return self._time(cell)
-        raise ValueError(f"no time in column {self._columns.time!r}")
+            try:
+                return self._time(cell)
+            except (ValueError, OverflowError) as error:
+                raise _Unusable(Reason.TIME, str(error)) from None
+        raise _Unusable(Reason.TIME, f"no time in column {self._columns.time!r}")
 
     def _parse_time(self, cell: str | float | datetime) -> tuple[int, str]:
         moment = self._moment(cell) if isinstance(cell, str) else cell
@@ -290,11 +307,11 @@ class _RowBuilder:
                 if isinstance(cell, (int, float, str)) and not _empty(cell)
             }
         elif _empty(cells[0]):
-            raise ValueError(f"no value in column {self._columns.value!r}")
+            raise _Unusable(Reason.VALUE, f"no value in column {self._columns.value!r}")
         else:
             return _number(self._columns.value, cells[0])
         if not values:
-            raise ValueError("no value in any of the columns")
+            raise _Unusable(Reason.VALUE, "no value in any of the columns")
         return values
 
 
@@ -310,4 +327,4 @@ def _number(name: str, cell: Cell) -> float:
             number = math.nan
         if math.isfinite(number):
             return number
-    raise ValueError(f"{cell!r} in column {name!r} is not a finite number")
+    raise _Unusable(Reason.VALUE, f"{cell!r} in column {name!r} is not a finite number")

@@ -5,10 +5,18 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from hedgerow.app.cli.columns import (
+    FILE_HELP,
+    SensorColumn,
+    SensorName,
+    TimeColumn,
+    ValueColumn,
+    ValuesColumns,
+    columns_of,
+)
 from hedgerow.app.cli.output import ConfigOption, errors, printable, read_settings, results
 
 if TYPE_CHECKING:
@@ -44,26 +52,17 @@ def _speed(text: str) -> float:
 
 
 def replay(
-    file: Annotated[
-        Path, typer.Argument(help=".csv, .ndjson, .jsonl (also with .gz) or .parquet.")
-    ],
+    file: Annotated[Path, typer.Argument(help=FILE_HELP)],
     *,
     config: ConfigOption = None,
     topic: Annotated[
         str | None, typer.Option(help="Where to; the readings' topic otherwise.")
     ] = None,
-    sensor_column: Annotated[str, typer.Option(help="Column of the sensor id.")] = "sensor_id",
-    sensor: Annotated[
-        str | None, typer.Option(help="The one sensor all rows are of, instead of a column.")
-    ] = None,
-    time_column: Annotated[
-        str, typer.Option(help="Column of the time: ISO 8601 or seconds or ms since 1970.")
-    ] = "timestamp",
-    value_column: Annotated[str, typer.Option(help="Column of the value.")] = "value",
-    values_columns: Annotated[
-        str | None,
-        typer.Option(help="Columns of several quantities, by comma, instead of one value."),
-    ] = None,
+    sensor_column: SensorColumn = "sensor_id",
+    sensor: SensorName = None,
+    time_column: TimeColumn = "timestamp",
+    value_column: ValueColumn = "value",
+    values_columns: ValuesColumns = None,
     timezone: Annotated[
         str | None,
         typer.Option(help="What times without an offset are in; the city's otherwise."),
@@ -87,18 +86,19 @@ def replay(
     from hedgerow.app.access.permissions import Need, require
     from hedgerow.app.cli.progress import ReplayProgress
     from hedgerow.app.errors import TopicMissing
-    from hedgerow.app.readings_file import Columns, ReadingsFile
+    from hedgerow.app.readings_file import ReadingsFile
     from hedgerow.app.topic_admin import admin_client, existing_topics
 
+    zone = timezone or settings.timezone
     readings = ReadingsFile(
         file,
-        Columns(
-            sensor=sensor_column,
-            sensor_name=sensor,
-            time=time_column,
-            value=value_column,
-            quantities=tuple(name.strip() for name in (values_columns or "").split(",") if name),
-            timezone=_zone(timezone or settings.timezone),
+        columns_of(
+            sensor_column=sensor_column,
+            sensor=sensor,
+            time_column=time_column,
+            value_column=value_column,
+            values_columns=values_columns,
+            timezone=zone,
         ),
     )
     name = topic or settings.topics.readings
@@ -120,16 +120,6 @@ def replay(
             progress=lambda so_far: bar.show(readings.fraction, so_far.readings),
         )
     _summary(report, name, monotonic() - began)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise typer.BadParameter(
-            f"{name!r} is not a time zone; an IANA name such as Europe/Vienna is",
-            param_hint="--timezone",
-        ) from None
 
 
 def _summary(report: Report, topic: str, seconds: float) -> None:

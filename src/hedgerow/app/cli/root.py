@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.cli import demo, doctor, replay, tail, topics, worker
+from hedgerow.app.cli import backtest, demo, doctor, replay, tail, topics, worker
 from hedgerow.app.cli.output import errors, printable
 from hedgerow.app.errors import AppError
 
@@ -34,6 +34,7 @@ app = typer.Typer(
 worker.add_to(app)
 topics.add_to(app)
 replay.add_to(app)
+backtest.add_to(app)
 tail.add_to(app)
 doctor.add_to(app)
 demo.add_to(app)
