@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hedgerow.topics import Alert, Forecast, Prediction, Reading, catalogue, make_alert
 from hedgerow.topics.messages import REASON_MEANINGS, Limits
-from hedgerow.topics.records import DEAD_LETTER_HEADERS
+from hedgerow.topics.records import DEAD_LETTER_HEADERS, REPLAY_HEADERS
 
 PATH = Path(__file__).parent.parent / "docs" / "topics.md"
 
@@ -102,6 +102,8 @@ def topics_doc() -> str:
             "## Dead letters\n",
             "Key and value are the original bytes; these headers are added, all UTF-8 text.\n",
             _table(("Header", "Meaning"), [(f"`{n}`", text) for n, text in DEAD_LETTER_HEADERS]),
+            "A message that `hedgerow dlq replay` publishes again is the original, with these:\n",
+            _table(("Header", "Meaning"), [(f"`{n}`", text) for n, text in REPLAY_HEADERS]),
             "### Reasons\n",
             OUTCOMES,
             _table(("`dlq.reason`", "When"), [(f"`{r}`", t) for r, t in REASON_MEANINGS.items()]),

@@ -7,8 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from hedgerow.agents.errors import Fenced, GenerationMoved, StoreUnavailable
-from hedgerow.agents.ports import Checkpoint, Claim, OutRecord, Partition, Stage, StateFault, Stored
+from hedgerow.agents.errors import Fenced, GenerationMoved, RolledBack, StoreUnavailable
+from hedgerow.agents.ports import (
+    Checkpoint,
+    Claim,
+    Incident,
+    OutRecord,
+    Partition,
+    Stage,
+    StateFault,
+    Stored,
+)
 
 
 @dataclass
@@ -16,14 +25,16 @@ class _Row:
     epoch: int = 0
     token: str = ""
     stored: Stored | None = None
+    previous: Stored | None = None
 
 
 class FakeStore:
-    """A state store in a dictionary; `down` makes it unavailable."""
+    """A state store in a dictionary; `down` makes it unavailable, `full` take no writes."""
 
     def __init__(self) -> None:
         self.rows: dict[Partition, _Row] = {}
         self.down = False
+        self.full = False
 
     def _row(self, partition: Partition) -> _Row:
         if self.down:
@@ -42,20 +53,44 @@ class FakeStore:
     async def load(self, claim: Claim) -> Stored | None:
         return self._row(claim.partition).stored
 
-    async def save(self, claim: Claim, checkpoint: Checkpoint) -> int:
+    async def check(self, claim: Claim, generation: int) -> None:
         row = self._row(claim.partition)
         if row.token != claim.token:
+            if row.epoch < claim.epoch:
+                raise RolledBack(f"epoch {row.epoch}, ours was {claim.epoch}")
             raise Fenced(f"epoch {claim.epoch} was followed by {row.epoch}")
-        generation = 0 if row.stored is None else row.stored.generation
-        if generation != checkpoint.generation:
-            raise GenerationMoved("another generation", generation)
+        stored = 0 if row.stored is None else row.stored.generation
+        if stored != generation:
+            raise GenerationMoved("another generation", stored)
+
+    async def save(self, claim: Claim, checkpoint: Checkpoint) -> int:
+        await self.check_writable(claim)
+        await self.check(claim, checkpoint.generation)
+        row, generation = self._row(claim.partition), checkpoint.generation
         kept = {} if row.stored is None else row.stored.chunks
         chunks = {
             name: checkpoint.chunks[name] if name in checkpoint.chunks else kept[name]
             for name in checkpoint.names
         }
-        row.stored = Stored(generation + 1, checkpoint.next_offset, checkpoint.log_id, chunks)
+        row.previous = row.stored
+        row.stored = Stored(
+            generation + 1, checkpoint.next_offset, checkpoint.log_id, chunks, checkpoint.progress
+        )
         return generation + 1
+
+    async def previous(self, claim: Claim) -> Stored | None:
+        return self._row(claim.partition).previous
+
+    async def revert(self, claim: Claim) -> None:
+        row = self._row(claim.partition)
+        if row.token != claim.token:
+            raise Fenced("claimed by another")
+        row.stored, row.previous = row.previous, None
+
+    async def check_writable(self, claim: Claim) -> None:
+        self._row(claim.partition)
+        if self.full:
+            raise StoreUnavailable("memory is full")
 
 
 @dataclass
@@ -99,6 +134,7 @@ class FakeMeter:
     checkpoints: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
     refused_states: Counter[str] = field(default_factory=Counter)
+    incidents: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def stage(self, stage: Stage) -> Iterator[None]:
@@ -126,3 +162,6 @@ class FakeMeter:
 
     def store_reachable(self, reachable: bool) -> None:
         return
+
+    def incident(self, kind: Incident) -> None:
+        self.incidents[kind] += 1

@@ -11,6 +11,7 @@ from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import Batch, Message, Partition
+from hedgerow.agents.storms import StormLimits
 from hedgerow.models import CityModel, Learner
 from hedgerow.topics import ReadingDecoder, TopicNames
 
@@ -45,6 +46,9 @@ class Rig:
     max_series: int = 1_000
     interval_seconds: float = 10.0
     load_seconds: float = 60.0
+    limits: StormLimits = StormLimits()
+    log_id: str = "first"
+    stop_on_rollback: bool = False
 
     def __post_init__(self) -> None:
         self.restart()
@@ -59,6 +63,8 @@ class Rig:
             max_series=self.max_series,
             interval_seconds=self.interval_seconds,
             load_seconds=self.load_seconds,
+            log_id=self.log_id,
+            stop_on_rollback=self.stop_on_rollback,
             on_failure=self.failures.append,
         )
         self.agent = ForecastAgent(
@@ -69,6 +75,7 @@ class Rig:
             meter=self.meter,
             realign=lambda partition, offset: self.realigned.append((partition, offset)),
             on_failure=self.failures.append,
+            limits=self.limits,
         )
 
     async def assign(self, partition: Partition = PARTITION) -> int:
@@ -83,6 +90,9 @@ class Rig:
                 yield batch
 
         await self.agent.run(stream())
+
+    async def feed_from(self, offset: int, messages: Sequence[Message]) -> None:
+        await self.feed(batch(messages[offset:], start=offset))
 
     async def save(self) -> None:
         await self.holdings.checkpoint_all(5.0)

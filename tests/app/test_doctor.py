@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
@@ -9,17 +10,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
+from confluent_kafka import Producer
 from redis import Redis
 from stack.fixtures import Stack
 
+from hedgerow.agents.ports import Checkpoint, Partition
 from hedgerow.app import doctor
+from hedgerow.app.access.stores import connect
+from hedgerow.app.census import Census, RedisCensus
 from hedgerow.app.check import Check, Status
 from hedgerow.app.cli import main
 from hedgerow.app.doctor import examine
 from hedgerow.app.embedded import EmbeddedRedis, embedded_redis, free_port
-from hedgerow.app.settings import load_settings
+from hedgerow.app.settings import Settings, load_settings
+from hedgerow.app.store import RedisStateStore
 from hedgerow.app.topic_admin import ensure_topics
+from hedgerow.models import CityModel, Learner, encode_chunk
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +63,7 @@ def test_a_healthy_stack_has_no_fault_and_nothing_to_do() -> None:
     ensure_topics(load_settings())
     checks = list(examine(load_settings()))
     assert [check for check in checks if check.status is not Status.OK] == []
-    assert len(checks) == 17
+    assert len(checks) == 20
 
 
 def test_topics_that_are_missing_are_made_by_the_worker_or_are_a_fault(
@@ -103,6 +111,11 @@ def test_a_redis_that_evicts_snapshots_is_a_fault(own_redis: EmbeddedRedis) -> N
     found = examined()["redis memory"]
     assert found.status is Status.FAIL
     assert "noeviction" in found.advice
+
+
+def test_a_redis_that_evicts_only_what_expires_is_a_warning(own_redis: EmbeddedRedis) -> None:
+    set_redis(own_redis, maxmemory="100mb", maxmemory_policy="volatile-lru")
+    assert examined()["redis memory"].status is Status.WARN
 
 
 def test_a_redis_that_cannot_be_written_is_a_fault(own_redis: EmbeddedRedis) -> None:
@@ -156,8 +169,8 @@ def test_the_command_prints_a_line_each_and_leaves_with_1_on_a_fault(
         main(["doctor"])
     printed = capsys.readouterr().out
     assert left.value.code == 0
-    assert printed.endswith("17 checks, 0 warnings, 0 failures\n")
-    assert sum(line.startswith("ok   ") for line in printed.splitlines()) == 17
+    assert printed.endswith("20 checks, 0 warnings, 0 failures\n")
+    assert sum(line.startswith("ok   ") for line in printed.splitlines()) == 20
 
     monkeypatch.setenv("HEDGEROW_REDIS__URL", f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(SystemExit) as left:
@@ -165,3 +178,76 @@ def test_the_command_prints_a_line_each_and_leaves_with_1_on_a_fault(
     assert left.value.code == 1
     (fault,) = [c for c in json.loads(capsys.readouterr().out) if c["status"] == "fail"]
     assert fault["name"] == "redis"
+
+
+# ---------------------------------------------------------------- the log beside the state
+
+
+def send(bootstrap: str, topic: str, keys: list[bytes], partitioner: str) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": partitioner})
+    for key in keys:
+        producer.produce(topic, key=key, value=b"1")
+    assert producer.flush(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("partitioner", "status", "said"),
+    [
+        ("murmur2_random", Status.OK, "100% of 40 keys lie where murmur2 puts them"),
+        ("consistent_random", Status.WARN, 'set topics.partitioner = "crc32", which explains 100%'),
+        ("random", Status.WARN, "in another way than by the key's hash"),
+    ],
+)
+def test_the_senders_partitioner_is_recognised(
+    embedded_stack: Stack, partitioner: str, status: Status, said: str
+) -> None:
+    settings = load_settings()
+    ensure_topics(settings)
+    keys = [b"sensor-%d" % n for n in range(40)]
+    send(embedded_stack.bootstrap, settings.topics.readings, keys, partitioner)
+    found = examined()["partitioner"]
+    assert found.status is status
+    assert said in f"{found.found} {found.advice}"
+
+
+async def stored(settings: Settings, partition: int, sensors: list[str]) -> None:
+    """Save a partition that has learned these sensors."""
+    client = connect(settings.redis)
+    store = RedisStateStore(client, prefix=settings.redis.prefix, group=settings.group)
+    claim = await store.claim(Partition(settings.topics.readings, partition))
+    learner = Learner(CityModel())
+    zeros = np.zeros(len(sensors), np.int64)
+    learner.step(sensors, [""] * len(sensors), zeros, np.ones(len(sensors)), zeros)
+    capture = learner.capture()
+    chunks = {name: encode_chunk(raw) for name, raw in capture.chunks.items()}
+    await store.save(claim, Checkpoint(0, 1, tuple(capture.names), chunks))
+    await client.aclose()
+
+
+async def test_a_series_in_two_partitions_is_named() -> None:
+    settings = load_settings()
+    ensure_topics(settings)
+    await stored(settings, 0, ["a", "b"])
+    await stored(settings, 5, ["b", "c"])
+    found = (await asyncio.to_thread(examined))["series"]
+    assert found.status is Status.WARN
+    assert "1 of 3 in several partitions: b in 0 and 5" in found.found
+
+
+async def test_other_partitions_than_the_state_was_learned_with_are_a_fault() -> None:
+    settings = load_settings()
+    ensure_topics(settings)
+    client = connect(settings.redis)
+    census = RedisCensus(
+        client,
+        prefix=settings.redis.prefix,
+        group=settings.group,
+        topic=settings.topics.readings,
+    )
+    await census.write(Census(4))
+    found = (await asyncio.to_thread(examined))["partitions"]
+    assert (found.status, found.found) == (Status.FAIL, "8, and the state was learned with 4")
+    await census.write(Census(4, moving_to=8))
+    found = (await asyncio.to_thread(examined))["partitions"]
+    assert "is not finished" in found.found
+    await client.aclose()

@@ -6,6 +6,7 @@ own group, Redis keys and output topics.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -119,6 +120,11 @@ class Run:
         }
 
     # ---------------------------------------------------------------- workers
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command needs to find this run's topics and state."""
+        return {**os.environ, **self._env}
 
     def start(self) -> Worker:
         worker = Worker(f"worker-{len(self.workers) + 1}", self._folder, self._env, self._command)

@@ -13,6 +13,10 @@ class StoreCorrupt(PortError):
     """The state store answered with something that cannot be a snapshot of ours."""
 
 
+class StoreTooNew(PortError):
+    """The state was written by a later release."""
+
+
 class Fenced(PortError):
     """Another worker has claimed the partition: drop it and everything held of it."""
 
@@ -31,6 +35,10 @@ class GenerationMoved(PortError):
         self.generation = generation
 
 
+class RolledBack(PortError):
+    """The store was restored from an older copy, or emptied."""
+
+
 class FencedForGood(PortError):
     """A partition was lost to another worker again and again, or never came back."""
 
@@ -41,3 +49,15 @@ class Refused(PortError):
 
 class EmitFailed(PortError):
     """The broker refused an output for good."""
+
+
+class LogChanged(PortError):
+    """The readings' topic is not the one the state belongs to, or has other partitions."""
+
+
+class LogGap(PortError):
+    """Kafka no longer holds the message that is due next."""
+
+
+class Storm(PortError):
+    """More bad input than the limits allow."""

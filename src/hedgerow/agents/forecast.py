@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from hedgerow.agents.errors import EmitFailed, Refused, Storm
 from hedgerow.agents.holdings import Holding, Holdings
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Batch, Emitter, Meter, Partition
+from hedgerow.agents.ports import Batch, Emitter, Meter, NoProbe, Partition, Probe
+from hedgerow.agents.storms import StormLimits
 from hedgerow.topics import ReadingDecoder
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,12 @@ class ForecastAgent:
         Asks the transport to go on with a partition from this offset.
     on_failure : Callable[[Exception], None]
         Told of an error nobody foresaw: what the learner then holds cannot be trusted, so
-        it is forgotten unsaved and the worker stops; the last checkpoint stands.
+        it is forgotten unsaved and the worker stops; the last checkpoint stands. Told of a
+        storm of bad input and of a refused output too.
+    limits : StormLimits
+        How much bad input is borne.
+    probe : Probe
+        Told which points a batch has reached.
     """
 
     decoder: ReadingDecoder
@@ -38,33 +45,56 @@ class ForecastAgent:
     meter: Meter
     realign: Callable[[Partition, int], None]
     on_failure: Callable[[Exception], None]
+    limits: StormLimits = StormLimits()
+    probe: Probe = field(default_factory=NoProbe)
 
     async def run(self, batches: AsyncIterable[Batch]) -> None:
         """Work through the batches, one after the other."""
         async for batch in batches:
-            await self.emitter.room()
+            try:
+                await self.emitter.room()
+            except (EmitFailed, Refused) as error:
+                self.on_failure(error)
+                return
+            await self.holdings.room()
             holding = self.holdings.get(batch.partition)
             if holding is None:
                 continue  # another worker's by now; it starts from what was saved
             if batch.start != holding.next_offset:
                 self.realign(batch.partition, holding.next_offset)
                 continue  # fetched before a rebalance moved the partition
+            self.probe.at("polled")
             try:
-                self._step(batch, holding)
+                storm = self._step(batch, holding)
             except Exception as error:
                 logger.exception("%s: cannot go on", batch.partition)
                 self.holdings.abandon(batch.partition)
                 self.on_failure(error)
                 return
+            if storm is not None:
+                self.on_failure(storm)
+                return
+            self.probe.at("emitted")
             self.holdings.checkpoint_when_due(holding)
 
-    def _step(self, batch: Batch, holding: Holding) -> None:
+    def _step(self, batch: Batch, holding: Holding) -> Storm | None:
         """Take one batch from bytes to outputs; nothing here waits, so it is one unit.
 
         State, outputs and next offset change together: a checkpoint taken at any ``await``
-        elsewhere finds all three at the same offset.
+        elsewhere finds all three at the same offset. Of a batch that goes over a storm limit,
+        what lies before that message is taken.
         """
         with self.meter.stage("decode"):
+            decoded = self.decoder.decode(batch.messages)
+        failed = [failure.position for failure in decoded.failures]
+        progress, over = self.limits.weigh(holding.progress, len(batch.messages), failed)
+        progress = replace(progress, skipped=progress.skipped + batch.skipped)
+        storm = None
+        if over is not None:
+            error = next(f.error for f in decoded.failures if f.position == over)
+            offset = batch.messages[over].offset
+            storm = self.limits.storm(batch.partition, offset, progress, error)
+            batch = batch.until(over)
             decoded = self.decoder.decode(batch.messages)
         with self.meter.stage("learn"):
             result = holding.learner.step(
@@ -76,5 +106,6 @@ class ForecastAgent:
             )
         with self.meter.stage("emit"):
             self.outputs.emit(self.emitter, batch, decoded, result, holding.learner)
-        holding.next_offset = batch.next_offset
+        holding.next_offset, holding.progress = batch.next_offset, progress
         self.meter.batch(len(batch.messages))
+        return storm

@@ -22,6 +22,8 @@ from hedgerow.agents.errors import (
     FencedForGood,
     GenerationMoved,
     Refused,
+    RolledBack,
+    StoreCorrupt,
     StoreUnavailable,
 )
 from hedgerow.agents.ports import (
@@ -30,18 +32,15 @@ from hedgerow.agents.ports import (
     Clock,
     Emitter,
     Meter,
+    NoProbe,
     Partition,
+    Probe,
+    Progress,
     StateStore,
     Stored,
 )
-from hedgerow.models import (
-    Capture,
-    CityModel,
-    Learner,
-    SnapshotError,
-    StateTampered,
-    encode_chunk,
-)
+from hedgerow.agents.restoring import Restorer
+from hedgerow.models import Capture, CityModel, Learner, encode_chunk
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +61,8 @@ class Holding:
     next_offset : int
         The first offset `learner` has not seen. The two change together, without an
         ``await`` between them.
+    progress : Progress
+        What is remembered of the log up to `next_offset`; the two change together.
     generation : int
         The store's generation this worker last read or wrote.
     saved_offset : int
@@ -74,6 +75,7 @@ class Holding:
     generation: int
     saved_offset: int
     due_at: float
+    progress: Progress = Progress()
     saving: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -90,9 +92,17 @@ class Holdings:
         How often a partition with news is checkpointed.
     load_seconds : float
         How long claiming and loading may take before the worker gives up.
+    log_id : str
+        Names the incarnation of the readings' topic; empty when unknown.
+    stop_on_rollback : bool
+        Whether to stop when the store is found restored from an older copy. Otherwise a
+        worker whose memory is newer writes that, and one without learns again from the older
+        offset.
     on_failure : Callable[[Exception], None]
         Told when going on would break a promise (an output was refused for good, or a
         partition is fenced again and again); the worker has to stop.
+    probe : Probe, optional
+        Told which points an assignment has reached.
     """
 
     def __init__(
@@ -106,7 +116,10 @@ class Holdings:
         max_series: int,
         interval_seconds: float,
         load_seconds: float = 75.0,
+        log_id: str = "",
+        stop_on_rollback: bool = False,
         on_failure: Callable[[Exception], None],
+        probe: Probe | None = None,
     ) -> None:
         self._store = store
         self._emitter = emitter
@@ -116,8 +129,13 @@ class Holdings:
         self._max_series = max_series
         self._interval = interval_seconds
         self._load_seconds = load_seconds
+        self._log_id = log_id
+        self._stop_on_rollback = stop_on_rollback
         self._on_failure = on_failure
+        self._probe = probe or NoProbe()
+        self._restorer = Restorer(store, meter, city, max_series=max_series, log_id=log_id)
         self._held: dict[Partition, Holding] = {}
+        self._unsaved: set[Partition] = set()
         self.assignments = 0
         self._fenced_at = -2
         self.ready = False
@@ -129,6 +147,28 @@ class Holdings:
     def all(self) -> list[Holding]:
         """Return every holding, by partition."""
         return [self._held[key] for key in sorted(self._held)]
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is learned because the store cannot be written."""
+        return bool(self._unsaved)
+
+    async def room(self) -> None:
+        """Wait while the store cannot be written, trying again now and then.
+
+        What is learned meanwhile would be learned again after a crash, more and more of it;
+        so nothing is, and the messages wait in Kafka. The group goes on hearing from us.
+        """
+        while self._unsaved:
+            await asyncio.sleep(RETRY_SECONDS)
+            for partition in sorted(self._unsaved):
+                held = self._held.get(partition)
+                if held is None:
+                    self._unsaved.discard(partition)
+                elif held.saving is None:
+                    self._begin(held)
+                if held is not None and held.saving is not None:
+                    await asyncio.wait([held.saving])
 
     # ---------------------------------------------------------------- assignment
 
@@ -154,12 +194,17 @@ class Holdings:
         StoreUnavailable
             If the store did not answer within the time limit.
         SnapshotError
-            If a snapshot cannot be used.
+            If a snapshot cannot be used, and neither can the one before it.
+        LogChanged
+            If a snapshot belongs to another topic of the same name.
+        RolledBack
+            If the store was restored from an older copy, and the policy is to stop.
         """
         self.ready = False
         wanted = sorted(partitions)
         for gone in set(self._held) - set(wanted):
             await self._drop(gone)
+        self._probe.at("assigning")
         try:
             async with asyncio.timeout(self._load_seconds):
                 for partition in wanted:
@@ -200,50 +245,49 @@ class Holdings:
         held = self._held.get(partition)
         if held is not None and await self._store.holds(held.claim):
             return
-        self._held.pop(partition, None)
         claim = await self._store.claim(partition)
-        stored = await self._store.load(claim)
-        if stored is None:
+        self._probe.at("restoring")
+        if held is not None and claim.epoch <= held.claim.epoch:  # epochs only rise
+            self._note_rollback(held, f"its newest claim was epoch {claim.epoch - 1}")
+            await _cancelled(held.saving)
+            self._write_over(held, claim)
+            return
+        self._held.pop(partition, None)
+        found = await self._restorer.restore(claim)
+        if found is None:
             learner = Learner(self._city, max_series=self._max_series)
-            offset, generation = NOWHERE, 0
+            stored = Stored(0, NOWHERE)
         else:
-            learner = await asyncio.to_thread(self._restore, stored)
-            offset, generation = stored.next_offset, stored.generation
+            stored, learner = found
             for note in learner.notes:
                 logger.warning("%s: %s", partition, note)
             logger.info(
                 "%s: %d series restored, goes on at offset %d (epoch %d, generation %d)",
-                partition, learner.series_count, offset, claim.epoch, generation,
+                partition, learner.series_count, stored.next_offset, claim.epoch,
+                stored.generation,
             )  # fmt: skip
+        self._probe.at("restored")
         self._held[partition] = Holding(
             claim=claim,
             learner=learner,
-            next_offset=offset,
-            generation=generation,
-            saved_offset=offset,
+            next_offset=stored.next_offset,
+            progress=stored.progress,
+            generation=stored.generation,
+            saved_offset=stored.next_offset,
             due_at=self._clock.monotonic() + self._interval,
         )
-
-    def _restore(self, stored: Stored) -> Learner:
-        try:
-            return Learner.restore(self._city, stored.chunks, max_series=self._max_series)
-        except SnapshotError as error:
-            tampered = isinstance(error, StateTampered)
-            self._meter.state_refused("tampered" if tampered else "unreadable")
-            raise
 
     def abandon(self, partition: Partition) -> None:
         """Forget a partition without saving it: its memory can no longer be trusted."""
         held = self._held.pop(partition, None)
+        self._unsaved.discard(partition)
         if held is not None and held.saving is not None:
             held.saving.cancel()
 
     async def _drop(self, partition: Partition) -> None:
         held = self._held.pop(partition)
-        if held.saving is not None:
-            held.saving.cancel()
-            with suppress(asyncio.CancelledError):
-                await held.saving
+        self._unsaved.discard(partition)
+        await _cancelled(held.saving)
         logger.info("%s: given up at offset %d", partition, held.next_offset)
 
     # ---------------------------------------------------------------- checkpoints
@@ -270,50 +314,127 @@ class Holdings:
 
     def _begin(self, holding: Holding) -> None:
         holding.due_at = self._clock.monotonic() + self._interval
-        if holding.next_offset == holding.saved_offset:
-            return
-        with self._meter.stage("checkpoint"):
-            capture = holding.learner.capture()
-        holding.saving = asyncio.ensure_future(self._save(holding, capture, holding.next_offset))
+        holding.saving = asyncio.ensure_future(self._checkpoint(holding))
 
-    async def _save(self, holding: Holding, capture: Capture, next_offset: int) -> None:
-        """Write one captured state; whatever fails, the next checkpoint is a full one."""
+    async def _checkpoint(self, holding: Holding) -> None:
+        """Write the state as it is now; whatever fails, the next checkpoint is a full one.
+
+        Where there is no news it asks whether what was written last still stands.
+        """
         began = self._clock.monotonic()
-        outcome, size = "unavailable", 0
+        partition, outcome = holding.claim.partition, "unavailable"
         try:
-            await self._emitter.acknowledged()
-            chunks = await asyncio.to_thread(_encode, capture)
-            size = sum(map(len, chunks.values()))
-            holding.generation = await self._store.save(
-                holding.claim,
-                Checkpoint(
-                    generation=holding.generation,
-                    next_offset=next_offset,
-                    names=tuple(capture.names),
-                    chunks=chunks,
-                ),
-            )
-            holding.saved_offset = next_offset
+            if holding.next_offset == holding.saved_offset:
+                await self._store.check(holding.claim, holding.generation)
+            else:
+                if partition in self._unsaved:  # a full copy would be for nothing
+                    await self._store.check_writable(holding.claim)
+                with self._meter.stage("checkpoint"):
+                    capture = holding.learner.capture()
+                await self._save(holding, capture, holding.next_offset)
             outcome = "saved"
             self._meter.store_reachable(True)
+            self._unsaved.discard(partition)
         except Fenced as error:
             outcome = "fenced"
             self._fenced(holding, error)
         except GenerationMoved as error:
             outcome = "moved"
-            holding.generation = error.generation
-            holding.due_at = self._clock.monotonic()
-            logger.warning("%s: %s; a full checkpoint follows", holding.claim.partition, error)
+            self._moved(holding, error)
+        except RolledBack as error:
+            outcome = "moved"
+            await self._reclaim(holding, error)
         except StoreUnavailable as error:
-            self._meter.store_reachable(False)
-            logger.warning("%s: checkpoint postponed: %s", holding.claim.partition, error)
-        except (EmitFailed, Refused) as error:
+            self._unavailable(holding, error)
+        except (EmitFailed, Refused, StoreCorrupt) as error:
             self._on_failure(error)
         finally:
             holding.saving = None
             if outcome != "saved":
                 holding.learner.recapture_all()
-            self._meter.checkpoint(outcome, self._clock.monotonic() - began, size)
+                self._meter.checkpoint(outcome, self._clock.monotonic() - began, 0)
+
+    async def _save(self, holding: Holding, capture: Capture, next_offset: int) -> None:
+        """Write one captured state, after the outputs before it are acknowledged."""
+        began, progress = self._clock.monotonic(), holding.progress
+        await self._emitter.acknowledged()
+        chunks = await asyncio.to_thread(_encode, capture)
+        holding.generation = await self._store.save(
+            holding.claim,
+            Checkpoint(
+                generation=holding.generation,
+                next_offset=next_offset,
+                names=tuple(capture.names),
+                chunks=chunks,
+                log_id=self._log_id,
+                progress=progress,
+            ),
+        )
+        holding.saved_offset = next_offset
+        size = sum(map(len, chunks.values()))
+        self._meter.checkpoint("saved", self._clock.monotonic() - began, size)
+
+    def _unavailable(self, holding: Holding, error: StoreUnavailable) -> None:
+        """Learn no more until this partition can be saved."""
+        self._meter.store_reachable(False)
+        partition = holding.claim.partition
+        if partition not in self._unsaved and self._held.get(partition) is holding:
+            self._unsaved.add(partition)
+            logger.warning(
+                "%s: cannot be saved, and nothing is learned until it can: %s", partition, error
+            )
+        holding.due_at = self._clock.monotonic() + RETRY_SECONDS
+
+    def _moved(self, holding: Holding, error: GenerationMoved) -> None:
+        """Write everything over a generation that is not the one written last."""
+        try:
+            if error.generation < holding.generation:
+                self._note_rollback(holding, str(error))
+        except RolledBack as stop:
+            self._on_failure(stop)
+            return
+        holding.generation = error.generation
+        holding.saved_offset = NOWHERE
+        holding.due_at = self._clock.monotonic()
+        logger.warning("%s: %s; a full checkpoint follows", holding.claim.partition, error)
+
+    async def _reclaim(self, holding: Holding, error: RolledBack) -> None:
+        """Claim again what the store has forgotten was ours."""
+        try:
+            self._note_rollback(holding, str(error))
+            self._write_over(holding, await self._store.claim(holding.claim.partition))
+        except (RolledBack, Refused) as stop:
+            self._on_failure(stop)
+        except StoreUnavailable as unavailable:
+            self._unavailable(holding, unavailable)
+
+    def _note_rollback(self, holding: Holding, found: str) -> None:
+        """Note that the store was restored from an older copy; by policy, stop.
+
+        Raises
+        ------
+        RolledBack
+            If the policy is to stop.
+        """
+        partition = holding.claim.partition
+        self._meter.incident("rollback")
+        what = f"{partition}: Redis was restored from an older copy, or emptied ({found})"
+        if self._stop_on_rollback:
+            raise RolledBack(
+                f'{what}, and redis.on_rollback is "stop": put a newer copy there, or set it to '
+                '"continue", which learns again what the copy lacks and publishes the same '
+                "outputs again"
+            )
+        logger.error("%s; what this worker has learned up to offset %d is written over it", what,
+                     holding.next_offset)  # fmt: skip
+
+    def _write_over(self, holding: Holding, claim: Claim) -> None:
+        """Make everything in memory due under a new claim, over whatever is stored."""
+        holding.claim = claim
+        holding.generation = NOWHERE  # the store will tell
+        holding.saved_offset = NOWHERE
+        holding.learner.recapture_all()
+        holding.due_at = self._clock.monotonic()
 
     def _fenced(self, holding: Holding, error: Fenced) -> None:
         """Drop a partition that another worker has claimed.
@@ -326,6 +447,7 @@ class Holdings:
                        holding.next_offset, error)  # fmt: skip
         if self._held.get(partition) is holding:
             del self._held[partition]
+            self._unsaved.discard(partition)
         if self._fenced_at == self.assignments - 1:
             self._give_up(partition)
         elif self._fenced_at != self.assignments:
@@ -345,6 +467,14 @@ class Holdings:
                 "this one; do two workers share kafka.instance_id, or two groups one name?"
             )
         )
+
+
+async def _cancelled(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and wait for its end."""
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _encode(capture: Capture) -> dict[str, bytes]:

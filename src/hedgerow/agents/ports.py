@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 
@@ -52,12 +52,21 @@ class Batch:
         log may have holes (compaction, transactions).
     next_offset : int
         The last message's offset + 1.
+    skipped : int
+        Messages between ``start`` and the first of these that Kafka no longer held; the
+        policy for gaps allowed to go on without them.
     """
 
     partition: Partition
     start: int
     next_offset: int
     messages: Sequence[Message]
+    skipped: int = 0
+
+    def until(self, position: int) -> Batch:
+        """Return the same batch without its messages from this position on."""
+        last = self.messages[position].offset
+        return replace(self, next_offset=last, messages=self.messages[:position])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,28 @@ class Claim:
     partition: Partition
     epoch: int
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is remembered of a partition's log beside what was learned from it.
+
+    It belongs to the next offset as the snapshot does, so that it is a function of the log.
+
+    Attributes
+    ----------
+    skipped : int
+        Messages that Kafka no longer held when their turn came.
+    bad_run : int
+        Messages in a row, up to here, that became dead letters.
+    window_messages, window_bad : int
+        Messages of the current window of the storm limits, and the dead letters among them.
+    """
+
+    skipped: int = 0
+    bad_run: int = 0
+    window_messages: int = 0
+    window_bad: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +128,7 @@ class Stored:
     next_offset: int
     log_id: str = ""
     chunks: Mapping[str, bytes] = field(default_factory=dict)
+    progress: Progress = Progress()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +144,7 @@ class Checkpoint:
     names: tuple[str, ...]
     chunks: Mapping[str, bytes]
     log_id: str = ""
+    progress: Progress = Progress()
 
 
 class StateStore(Protocol):
@@ -140,6 +173,37 @@ class StateStore(Protocol):
         GenerationMoved
             If the claim is good but the store holds another generation than the one this
             checkpoint was made against (it was restored from a copy): a full one is due.
+        RolledBack
+            If the store knows of no claim as late as this one: it was restored from a copy
+            made before, or emptied.
+        """
+        ...
+
+    async def check(self, claim: Claim, generation: int) -> None:
+        """Make sure that what the claim wrote last still stands; raises what `save` does."""
+        ...
+
+    async def previous(self, claim: Claim) -> Stored | None:
+        """Read the generation before the stored one, ``None`` when it is not kept."""
+        ...
+
+    async def revert(self, claim: Claim) -> None:
+        """Make the generation before the stored one, if kept, the stored one.
+
+        Raises
+        ------
+        Fenced
+            If another claim holds the partition.
+        """
+        ...
+
+    async def check_writable(self, claim: Claim) -> None:
+        """Write something small.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the store does not answer, or takes no writes (its memory is full).
         """
         ...
 
@@ -197,6 +261,10 @@ class Clock(Protocol):
 Stage = Literal["decode", "learn", "emit", "checkpoint"]
 StateFault = Literal["tampered", "unreadable"]
 
+Incident = Literal["rollback", "revert", "gap"]
+"""The store was found restored from an older copy; a damaged generation was given up for the
+one before; messages were gone from Kafka before they were learned."""
+
 
 class Meter(Protocol):
     """Counts what happens; the names of the metrics are its own business."""
@@ -232,3 +300,30 @@ class Meter(Protocol):
     def store_reachable(self, reachable: bool) -> None:
         """Note whether the state store answered the last time it was asked."""
         ...
+
+    def incident(self, kind: Incident) -> None:
+        """Count one thing that should not happen and was mended."""
+        ...
+
+
+Point = Literal[
+    "polled", "emitted", "written", "flipped", "revoking", "assigning", "restoring", "restored"
+]
+"""Where a worker may be caught: a batch has come; its outputs are handed over and nothing is
+acknowledged; a checkpoint's chunks are written and its manifest is not; now the manifest is;
+partitions are being taken away; being given; one is claimed, its snapshot not read; read."""
+
+
+class Probe(Protocol):
+    """Told where the worker stands, so that a test can end it exactly there."""
+
+    def at(self, point: Point) -> None:
+        """Pass a point."""
+        ...
+
+
+class NoProbe:
+    """What a worker passes its points with: nothing happens."""
+
+    def at(self, point: Point) -> None:
+        """Pass a point."""

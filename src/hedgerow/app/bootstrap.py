@@ -6,7 +6,7 @@ Nothing is connected here; `hedgerow.app.worker` starts and stops what this modu
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import faust
@@ -14,17 +14,20 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from yarl import URL
 
+from hedgerow.agents.errors import LogChanged, LogGap
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holding, Holdings
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Partition
+from hedgerow.agents.ports import NoProbe, Partition, Probe
+from hedgerow.agents.storms import StormLimits
 from hedgerow.app.access.kafka import faust_credentials
-from hedgerow.app.access.redis import redis_options
+from hedgerow.app.access.stores import connect
 from hedgerow.app.city import city_model, input_limits
 from hedgerow.app.http import HttpServer
 from hedgerow.app.metrics import WorkerMetrics
 from hedgerow.app.producer import KafkaEmitter
-from hedgerow.app.settings import Settings, Start
+from hedgerow.app.readings_log import LogFacts, go_on_at
+from hedgerow.app.settings import OnRollback, Settings, Start
 from hedgerow.app.state_metrics import StateCollector
 from hedgerow.app.store import RedisStateStore
 from hedgerow.app.topic_admin import topic_names
@@ -55,6 +58,17 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """What takes batches from bytes to outputs and state, whoever delivers them."""
+
+    holdings: Holdings
+    agent: ForecastAgent
+    emitter: KafkaEmitter
+    metrics: WorkerMetrics
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Everything a worker consists of, wired but not started."""
 
@@ -68,30 +82,31 @@ class Parts:
     failure: Failure
 
 
-def build(settings: Settings) -> Parts:
+def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Parts:
     """Wire a worker.
+
+    Parameters
+    ----------
+    log : LogFacts
+        What the broker says of the readings' topic.
+    probe : Probe, optional
+        Told which points the worker has reached; nobody is otherwise.
 
     Raises
     ------
     SettingsError
         If the settings cannot be turned into a city model.
     """
-    city = city_model(settings)
-    failure = Failure()
-    metrics = WorkerMetrics(CollectorRegistry())
-    redis = Redis.from_url(settings.redis.url.get_secret_value(), **redis_options(settings.redis))
-    emitter = KafkaEmitter(settings.kafka)
-    holdings = Holdings(
-        store=RedisStateStore(redis, prefix=settings.redis.prefix, group=settings.group),
-        emitter=emitter,
-        meter=metrics,
-        clock=_Clock(),
-        city=city,
-        max_series=settings.input.max_series,
-        interval_seconds=settings.checkpoint.interval_seconds,
-        on_failure=failure,
-    )
+    probe = probe or NoProbe()
+    redis = connect(settings.redis)
     app = _faust_app(settings)
+
+    def realign(partition: Partition, next_offset: int) -> None:
+        consumer: BatchConsumer = app.consumer  # made when first asked for, inside the loop
+        consumer.realign(partition, next_offset)
+
+    loop = forecast_loop(settings, log, redis, realign=realign, probe=probe)
+    holdings, emitter, metrics, failure = loop.holdings, loop.emitter, loop.metrics, loop.failure
 
     async def assign(partitions: Iterable[Partition]) -> Mapping[Partition, int]:
         try:
@@ -103,10 +118,20 @@ def build(settings: Settings) -> Parts:
     async def start_of(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return await _start_offsets(app.consumer, partitions, settings.start)
 
+    def go_on(partition: Partition, due: int, earliest: int, end: int) -> int | None:
+        try:
+            to = go_on_at(settings.on_gap, partition, due, earliest, end)
+        except (LogGap, LogChanged) as error:
+            failure(error)
+            return None
+        metrics.incident("gap")
+        return to
+
     app.transport = BatchTransport(
         [URL(f"kafka://{server}") for server in settings.kafka.bootstrap_servers.split(",")],
         app,
         assign=assign,
+        go_on=go_on,
         polled=metrics.polled,
     )
 
@@ -115,32 +140,17 @@ def build(settings: Settings) -> Parts:
             await assign([])
 
     async def revoked(_: object, partitions: set[object], **__: object) -> None:
+        probe.at("revoking")
         await holdings.checkpoint_all(settings.kafka.session_timeout_seconds / 2)
 
     app.on_partitions_assigned.connect(assigned)
     app.on_partitions_revoked.connect(revoked)
 
-    def realign(partition: Partition, next_offset: int) -> None:
-        consumer: BatchConsumer = app.consumer  # made when first asked for, inside the loop
-        consumer.realign(partition, next_offset)
-
-    agent = ForecastAgent(
-        decoder=ReadingDecoder(input_limits(settings)),
-        holdings=holdings,
-        outputs=Outputs(
-            topic_names(settings),
-            metrics,
-        ),
-        emitter=emitter,
-        meter=metrics,
-        realign=realign,
-        on_failure=failure,
-    )
     readings = app.topic(
         settings.topics.readings, key_serializer="raw", value_serializer="raw", internal=False
     )
 
-    app.agent(readings, name="forecast", concurrency=1)(agent.run)
+    app.agent(readings, name="forecast", concurrency=1)(loop.agent.run)
 
     def lag_of(holding: Holding) -> int | None:
         consumer: BatchConsumer = app.consumer
@@ -157,10 +167,66 @@ def build(settings: Settings) -> Parts:
             return "partitions are being assigned, or their state loaded"
         if not emitter.connected:
             return "no broker is reachable"
+        if holdings.paused:
+            return "paused: Redis cannot be written, nothing is learned until it can"
+        if emitter.full:
+            return "paused: the broker does not acknowledge outputs"
         return None
 
     http = HttpServer(settings.http, registry=metrics.registry, not_ready=not_ready)
     return Parts(settings, app, redis, emitter, holdings, metrics, http, failure)
+
+
+def forecast_loop(
+    settings: Settings,
+    log: LogFacts,
+    redis: Redis,
+    *,
+    realign: Callable[[Partition, int], None],
+    probe: Probe,
+) -> Loop:
+    """Wire everything but the transport: a worker's, or that of a command that learns.
+
+    Raises
+    ------
+    SettingsError
+        If the settings cannot be turned into a city model.
+    """
+    city = city_model(settings)
+    failure = Failure()
+    metrics = WorkerMetrics(CollectorRegistry())
+    emitter = KafkaEmitter(settings.kafka)
+    holdings = Holdings(
+        store=RedisStateStore(
+            redis, prefix=settings.redis.prefix, group=settings.group, probe=probe
+        ),
+        emitter=emitter,
+        meter=metrics,
+        clock=_Clock(),
+        city=city,
+        max_series=settings.input.max_series,
+        interval_seconds=settings.checkpoint.interval_seconds,
+        log_id=log.log_id,
+        stop_on_rollback=settings.redis.on_rollback is OnRollback.STOP,
+        on_failure=failure,
+        probe=probe,
+    )
+    agent = ForecastAgent(
+        decoder=ReadingDecoder(input_limits(settings)),
+        holdings=holdings,
+        outputs=Outputs(topic_names(settings), metrics),
+        emitter=emitter,
+        meter=metrics,
+        realign=realign,
+        on_failure=failure,
+        limits=StormLimits(
+            settings.dead_letters.max_run,
+            settings.dead_letters.max_ratio,
+            settings.dead_letters.window,
+        ),
+        probe=probe,
+    )
+    return Loop(holdings, agent, emitter, metrics, failure)
 
 
 def _faust_app(settings: Settings) -> FaustApp:
@@ -173,7 +239,7 @@ def _faust_app(settings: Settings) -> FaustApp:
         broker_heartbeat_interval=min(1.0, kafka.session_timeout_seconds / 3),
         broker_request_timeout=max(REQUEST_SECONDS, kafka.session_timeout_seconds),
         broker_max_poll_records=MAX_POLL_RECORDS,
-        consumer_auto_offset_reset="earliest",
+        consumer_auto_offset_reset="none",  # a gap is not passed over in silence
         consumer_group_instance_id=kafka.instance_id,
         stream_buffer_maxsize=BUFFERED_BATCHES,
         stream_recovery_delay=0.0,

@@ -17,9 +17,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from hedgerow.app.access.checks import http_port, kafka_login, kafka_permissions, kafka_trust
-from hedgerow.app.access.redis import redis_options, refusal
+from hedgerow.app.access.redis import refusal
+from hedgerow.app.access.stores import connect_one
 from hedgerow.app.check import Check, Status
 from hedgerow.app.city import city_model
+from hedgerow.app.doctor_log import examine_log
 from hedgerow.app.errors import AccessRefused, BrokerUnavailable, SettingsError
 from hedgerow.app.settings import Settings
 from hedgerow.app.topic_admin import admin_client, existing_topics, topic_catalogue
@@ -38,6 +40,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from _city(settings)
     yield from _broker(settings)
     yield from _redis(settings)
+    yield from examine_log(settings)
     yield http_port(settings.http)
 
 
@@ -115,20 +118,21 @@ def _topic(
 
 
 def _redis(settings: Settings) -> Iterator[Check]:
-    with Redis.from_url(
-        settings.redis.url.get_secret_value(),
-        **redis_options(settings.redis),
-        decode_responses=True,
-    ) as client:
+    advice = "start it, or set redis.url (HEDGEROW_REDIS__URL)"
+    try:
+        client = connect_one(settings.redis, decode_responses=True)
+    except (RedisError, OSError) as error:  # a cluster is asked for its nodes at once
+        yield Check("redis", Status.FAIL, f"does not answer: {error}", advice)
+        return
+    with client:
         try:
             info: dict[str, str | int] = client.info()
-        except RedisError as error:
+        except (RedisError, OSError) as error:
             sentence = refusal(error)
             if sentence is not None:
                 advice = "see docs/security.md, Redis"
                 yield Check("redis access", Status.FAIL, sentence, advice)
                 return
-            advice = "start it, or set redis.url (HEDGEROW_REDIS__URL)"
             yield Check("redis", Status.FAIL, f"does not answer: {error}", advice)
             return
         yield _redis_version(info)
@@ -175,9 +179,11 @@ def _redis_memory(info: dict[str, str | int]) -> Check:
     limit, policy = int(info.get("maxmemory", 0)), str(info.get("maxmemory_policy", "unknown"))
     used = int(info.get("used_memory", 0))
     found = f"{used / 2**20:.0f} MB used of {f'{limit / 2**20:.0f} MB' if limit else 'no limit'}"
-    if policy not in {"noeviction", "unknown"} and not policy.startswith("volatile"):
-        advice = "set maxmemory-policy noeviction: evicting a chunk destroys a snapshot"
+    advice = "set maxmemory-policy noeviction: evicting a chunk destroys a snapshot"
+    if policy.startswith("allkeys"):
         return Check("redis memory", Status.FAIL, f"{found}, policy {policy}", advice)
+    if policy not in {"noeviction", "unknown"}:  # ours never expire, but one policy is right
+        return Check("redis memory", Status.WARN, f"{found}, policy {policy}", advice)
     return Check("redis memory", Status.OK, f"{found}, policy {policy}")
 
 

@@ -65,3 +65,9 @@ class AccessRefused(AppError):
     """Kafka or Redis is there, but does not let us in or do what we must: do not try again."""
 
     exit_code = 11
+
+
+class WorkersRunning(AppError):
+    """Workers run that would have to be stopped first."""
+
+    exit_code = 12

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from hedgerow.agents.ports import Stage, StateFault
+from hedgerow.agents.ports import Incident, Stage, StateFault
 
 BATCH_BUCKETS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -73,6 +73,12 @@ class WorkerMetrics:
         self._store_up = Gauge(
             "hedgerow_redis_up", "1 when Redis answered the last time.", registry=registry
         )
+        self._incidents = Counter(
+            "hedgerow_incidents",
+            "What should not happen and was mended: rollback of Redis, revert to the snapshot "
+            "before a damaged one, gap in the log.",
+            ["kind"], registry=registry,
+        )  # fmt: skip
         self._stages = {
             stage: self._stage_seconds.labels(stage=stage)
             for stage in ("poll", "decode", "learn", "emit", "checkpoint")
@@ -129,6 +135,10 @@ class WorkerMetrics:
     def state_refused(self, reason: StateFault) -> None:
         """Count a stored state that was not loaded."""
         self._refused.labels(reason=reason).inc()
+
+    def incident(self, kind: Incident) -> None:
+        """Count one thing that should not happen and was mended."""
+        self._incidents.labels(kind=kind).inc()
 
     def store_reachable(self, reachable: bool) -> None:
         """Note whether Redis answered."""

@@ -26,6 +26,11 @@ from hedgerow.app.settings import KafkaSettings
 QUEUE_RECORDS = 200_000
 FULL = QUEUE_RECORDS // 2
 POLL_SECONDS = 0.05
+_NO_TOPIC = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}
 
 
 class _Tranche:
@@ -68,7 +73,7 @@ class KafkaEmitter:
         self._unacknowledged: deque[_Tranche] = deque()
         self._waiting: deque[tuple[_Tranche, str, list[dict[str, Any]]]] = deque()
         self._kafka = kafka
-        self._failure: PortError | None = None
+        self.failure: PortError | None = None
         self._refused_at: float | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="deliveries", daemon=True)
@@ -79,9 +84,16 @@ class KafkaEmitter:
 
     async def room(self) -> None:
         """Wait while half of the producer's queue is taken."""
-        while self._waiting or len(self._producer) > FULL:
+        while self.full:
+            if self.failure is not None:
+                raise self.failure
             self._retry()
             await asyncio.sleep(0.005)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is unacknowledged that no batch should be taken."""
+        return bool(self._waiting) or len(self._producer) > FULL
 
     def emit(self, topic: str, records: Sequence[tuple[bytes, bytes]]) -> None:
         """Queue (key, value) pairs; what finds no place is kept here, in order."""
@@ -117,12 +129,12 @@ class KafkaEmitter:
         self._tranche = _Tranche()
         mine = list(self._unacknowledged)
         while any(tranche.acked < tranche.sent for tranche in mine):
-            if self._failure is not None:
-                raise self._failure
+            if self.failure is not None:
+                raise self.failure
             self._retry()
             await asyncio.sleep(0.005)
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         while self._unacknowledged and self._settled(self._unacknowledged[0]):
             self._unacknowledged.popleft()
 
@@ -179,12 +191,12 @@ class KafkaEmitter:
             need = Need("topic", message.topic(), "Write")
             self._fail(Refused(lacking_sentence(self._kafka, [need])))
         else:
-            self._fail(EmitFailed(f"an output was not delivered: {error.str()}"))
+            self._fail(EmitFailed(_refused(message.topic(), error)))
         tranche.acked += 1
 
     def _fail(self, failure: PortError) -> None:
         """Note a failure for good; the first one counts."""
-        self._failure = self._failure or failure
+        self.failure = self.failure or failure
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
@@ -197,3 +209,12 @@ class KafkaEmitter:
     def _poll(self) -> None:
         while not self._closing.is_set():
             self._producer.poll(POLL_SECONDS)
+
+
+def _refused(topic: str, error: KafkaError) -> str:
+    """Say which output the broker refused for good, and what would be right."""
+    if error.code() in _NO_TOPIC:
+        return f"an output was not delivered: there is no topic {topic} (any more); " + (
+            "run `hedgerow topics create`, then start the worker again"
+        )
+    return f"an output for {topic} was not delivered: {error.str()}"

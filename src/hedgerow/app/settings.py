@@ -31,6 +31,7 @@ from pydantic_settings import (
 )
 
 from hedgerow.app.errors import SettingsError
+from hedgerow.app.redis_address import parse_address
 from hedgerow.app.secret_files import fill_secrets, is_secret
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -144,6 +145,28 @@ class SaslSettings(Section):
         return self
 
 
+class Gap(StrEnum):
+    """What to do when Kafka no longer holds the message that is due next."""
+
+    EARLIEST = "earliest"
+    LATEST = "latest"
+    ERROR = "error"
+
+
+class OnRollback(StrEnum):
+    """What to do when Redis is found restored from an older copy."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+class Partitioner(StrEnum):
+    """How the senders of readings choose a partition by the key."""
+
+    MURMUR2 = "murmur2"
+    CRC32 = "crc32"
+
+
 class KafkaSettings(Section):
     """How to reach the brokers: one block for every client."""
 
@@ -166,10 +189,14 @@ class RedisSettings(Section):
     tls: TlsFiles = TlsFiles()
     prefix: str = "hedgerow"
     timeout_seconds: float = Field(5.0, gt=0, le=60)
+    on_rollback: OnRollback = OnRollback.CONTINUE
 
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, url: SecretStr) -> SecretStr:
+        if "+" in url.get_secret_value().partition("://")[0]:
+            parse_address(url.get_secret_value())
+            return url
         try:
             parts = urlsplit(url.get_secret_value())
             well_formed = parts.scheme in REDIS_SCHEMES and parts.port != 0
@@ -201,6 +228,9 @@ class TopicSettings(Section):
     """Names of the topics, and how they are made."""
 
     readings: str = "sensor-data"
+    partitioner: Partitioner = Field(
+        Partitioner.MURMUR2, description="of the senders of readings, for `state repartition`"
+    )
     predictions: str = "predictions"
     alerts: str = "alerts"
     dead_letters: str = "dead-letters"
@@ -221,6 +251,15 @@ class InputSettings(Section):
     max_message_bytes: int = Field(262_144, ge=64)
     max_id_bytes: int = Field(256, ge=1, le=4096)
     max_series: int = Field(100_000, ge=1, description="series of one partition")
+
+
+class DeadLetterSettings(Section):
+    """How much bad input is borne before the worker stops, and how often it is replayed."""
+
+    max_run: int = Field(10_000, ge=0, description="dead letters in a row; 0 for no limit")
+    max_ratio: float = Field(0.5, gt=0, le=1, description="of a window; 1 for no limit")
+    window: int = Field(10_000, ge=100, description="messages of a window")
+    max_replays: int = Field(3, ge=1, description="replays of one message, one after the other")
 
 
 class TimeSettings(Section):
@@ -290,6 +329,7 @@ class Settings(BaseSettings):
     timezone: str = "UTC"
     holidays: str = ""
     start: Start = Start.EARLIEST
+    on_gap: Gap = Gap.ERROR
     horizons: Horizons = (1, 3, 12)
     plugin_key: SecretStr | None = Field(None, min_length=MIN_KEY)
     plugin_key_file: Path | None = None
@@ -299,6 +339,7 @@ class Settings(BaseSettings):
     topics: TopicSettings = TopicSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     input: InputSettings = InputSettings()
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
     time: TimeSettings = TimeSettings()
     http: HttpSettings = HttpSettings()
     profiles: tuple[ProfileSettings, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -45,6 +45,8 @@ class StateCollector(Collector):
         self._clock = clock
         self._read_at = float("-inf")
         self._state: list[Metric] = []
+        self._counted: dict[int, int] = {}
+        self._doubled_series = 0
 
     def describe(self) -> list[Metric]:
         """Promise nothing, so that registering does not read the state."""
@@ -62,6 +64,11 @@ class StateCollector(Collector):
         saved = GaugeMetricFamily(
             "hedgerow_saved_offset", "Next offset of the last checkpoint.", labels=["partition"]
         )
+        skipped = GaugeMetricFamily(
+            "hedgerow_skipped_messages",
+            "Messages gone from Kafka before they were learned; kept with the state.",
+            labels=["partition"],
+        )
         for holding in held:
             labels = [str(holding.claim.partition.number)]
             behind = self._lag_of(holding)
@@ -69,13 +76,26 @@ class StateCollector(Collector):
                 lag.add_metric(labels, behind)
             offset.add_metric(labels, holding.next_offset)
             saved.add_metric(labels, max(0, holding.saved_offset))
-        yield from (lag, offset, saved)
+            skipped.add_metric(labels, holding.progress.skipped)
+        yield from (lag, offset, saved, skipped)
+        yield _gauge("hedgerow_paused", "1 while Redis cannot be written.", self._holdings.paused)
         yield _gauge("hedgerow_partitions", "Partitions held.", len(held))
         yield _gauge("hedgerow_broker_up", "1 when a broker is reachable.", self._broker_up())
         if self._clock() - self._read_at >= STATE_MAX_AGE_SECONDS:
             self._read_at = self._clock()
-            self._state = list(_learning(held))
+            self._state = [*_learning(held), self._doubled(held)]
         yield from self._state
+
+    def _doubled(self, held: list[Holding]) -> Metric:
+        """Count series in several partitions, anew only where there are new series."""
+        counts = {h.claim.partition.number: h.learner.series_count for h in held}
+        if counts != self._counted:
+            self._counted, self._doubled_series = counts, doubled_series(held)
+        return _gauge(
+            "hedgerow_doubled_series",
+            "Series that several of the held partitions have learned: senders must key by sensor.",
+            self._doubled_series,
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
@@ -94,6 +114,18 @@ def _learning(held: list[Holding]) -> Iterator[Metric]:
             if score.n:
                 groups[score.profile, str(score.horizon)].append(score)
     yield from _quality(groups)
+
+
+def doubled_series(held: Sequence[Holding]) -> int:
+    """Count the series that are in more than one of these partitions."""
+    seen: set[tuple[str, str]] = set()
+    doubled: set[tuple[str, str]] = set()
+    for holding in held:
+        table = holding.learner.series
+        mine = set(zip(table.sensor_ids, table.quantities, strict=True))
+        doubled |= seen & mine
+        seen |= mine
+    return len(doubled)
 
 
 def _quality(groups: dict[tuple[str, str], list[SeriesScore]]) -> Iterator[Metric]:

@@ -2,13 +2,17 @@
 
 Keys of a partition share a hash tag, so that they live in one slot of a Redis Cluster::
 
-    hedgerow:{group:topic:3}:state                hash: epoch, token, generation, manifest
+    hedgerow:{group:topic:3}:state                hash: epoch, token, generation, manifest,
+                                                  previous (the manifest before), staged (one
+                                                  that a move of series has made ready)
     hedgerow:{group:topic:3}:chunks               set: every chunk key ever written, until swept
     hedgerow:{group:topic:3}:chunk:TOKEN:7:bank…  one chunk, never overwritten
+    hedgerow:{group:topic:3}:writable             for a second: whether writing works
 
 Chunks are written first; then one Lua call puts the new manifest in place, if and only if
 token and generation are those this worker last wrote. Until that call the old snapshot
-stands, whole; after it the new one does.
+stands, whole; after it the new one does, and the old one is kept beside it until the next
+checkpoint begins: what is found damaged can be given up for it.
 """
 
 from __future__ import annotations
@@ -16,9 +20,9 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-import msgspec
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -26,11 +30,14 @@ from hedgerow.agents.errors import (
     Fenced,
     GenerationMoved,
     Refused,
+    RolledBack,
     StoreCorrupt,
+    StoreTooNew,
     StoreUnavailable,
 )
-from hedgerow.agents.ports import Checkpoint, Claim, Partition, Stored
+from hedgerow.agents.ports import Checkpoint, Claim, NoProbe, Partition, Probe, Stored
 from hedgerow.app.access.redis import refusal
+from hedgerow.app.manifest import VERSION, Manifest, decode_manifest, encode_manifest
 
 CLAIM = """
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
@@ -40,27 +47,47 @@ redis.call('HSET', KEYS[1], 'token', ARGV[1])
 return redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 """
 
+# An answer that was lost is asked for again: the same flip a second time succeeds.
 FLIP = """
-local held = redis.call('HMGET', KEYS[1], 'token', 'generation', 'epoch')
-if held[1] ~= ARGV[1] then return {-1, tonumber(held[3] or '0')} end
-local generation = tonumber(held[2] or '0')
+local held = redis.call('HMGET', KEYS[1], 'token', 'generation', 'epoch', 'manifest')
+if held[1] ~= ARGV[1] then return {-1, tonumber(held[3] or '0') or -1} end
+local generation = tonumber(held[2] or '0') or -1
+if generation == ARGV[2] + 1 and held[4] == ARGV[3] then return {1, generation} end
 if generation ~= tonumber(ARGV[2]) then return {-2, generation} end
+if held[4] then redis.call('HSET', KEYS[1], 'previous', held[4]) end
 redis.call('HSET', KEYS[1], 'generation', generation + 1, 'manifest', ARGV[3])
 return {1, generation + 1}
 """
 
+DROP_PREVIOUS = """
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+return redis.call('HDEL', KEYS[1], 'previous')
+"""
+
+REVERT = """
+local held = redis.call('HMGET', KEYS[1], 'token', 'previous')
+if held[1] ~= ARGV[1] or not held[2] then return 0 end
+redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'manifest', held[2])
+return redis.call('HDEL', KEYS[1], 'previous')
+"""
+
+STAGE = """
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'staged', ARGV[2])
+return 1
+"""
+
+# What was before belongs to other partitions: it must not be gone back to.
+PROMOTE = """
+local held = redis.call('HMGET', KEYS[1], 'staged', 'epoch')
+if not held[1] then return 0 end
+redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'manifest', held[1], 'token', '')
+redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+return redis.call('HDEL', KEYS[1], 'staged', 'previous')
+"""
+
 REFUSED_TOKEN, REFUSED_GENERATION = -1, -2
 CHUNKS_AT_ONCE = 8
-MANIFEST_VERSION = 1
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """Which chunks make up a partition's snapshot, and the offset it belongs to."""
-
-    version: int
-    next_offset: int
-    log_id: str
-    chunks: dict[str, str]
 
 
 class RedisStateStore:
@@ -72,77 +99,184 @@ class RedisStateStore:
         Connected to one database; bytes in, bytes out.
     prefix, group : str
         First parts of every key.
+    probe : Probe, optional
+        Told which points a checkpoint has reached.
     """
 
-    def __init__(self, client: Redis, *, prefix: str, group: str) -> None:
+    def __init__(
+        self, client: Redis, *, prefix: str, group: str, probe: Probe | None = None
+    ) -> None:
         self._redis = client
+        self._probe = probe or NoProbe()
         self._prefix = prefix
         self._group = group
         self._claim = client.register_script(CLAIM)
         self._flip = client.register_script(FLIP)
+        self._drop_previous = client.register_script(DROP_PREVIOUS)
+        self._revert = client.register_script(REVERT)
+        self._stage = client.register_script(STAGE)
+        self._promote = client.register_script(PROMOTE)
         self._attempts = itertools.count(1)
         self._written: dict[str, Manifest] = {}
 
     async def claim(self, partition: Partition) -> Claim:
         """Take the partition under a new random token."""
         token = secrets.token_hex(8)
-        with _unavailable():
+        with unavailable():
             epoch = await self._claim(keys=[self._key(partition, "state")], args=[token])
         return Claim(partition, int(epoch), token)
 
     async def holds(self, claim: Claim) -> bool:
         """Tell whether the claim's token is the one stored."""
-        with _unavailable():
+        with unavailable():
             token = await self._redis.hget(self._key(claim.partition, "state"), "token")
         return token == claim.token.encode()
 
     async def load(self, claim: Claim) -> Stored | None:
         """Read the snapshot, and sweep chunks that no manifest names."""
         partition = claim.partition
-        stored, manifest = await self._read(partition)
-        if manifest is not None:
-            self._written[claim.token] = manifest
-        await self._sweep(partition, manifest)
+        manifest = await self._manifest(partition)
+        if manifest is None:
+            await self._sweep(partition)
+            return None
+        stored = await self._with_chunks(partition, manifest)
+        self._written[claim.token] = manifest
+        await self._sweep(partition)
         return stored
 
-    async def peek(self, partition: Partition) -> Stored | None:
-        """Read the snapshot without claiming the partition (for looking at it)."""
-        return (await self._read(partition))[0]
+    async def check(self, claim: Claim, generation: int) -> None:
+        """Compare token and generation with what is stored."""
+        (token,) = await self._fields(claim.partition, "token")
+        epoch, stored = await self.standing(claim.partition)
+        if token != claim.token.encode():
+            raise _refused_token(claim, epoch)
+        if stored != generation:
+            raise _refused_generation(generation, stored)
+
+    async def previous(self, claim: Claim) -> Stored | None:
+        """Read the generation before, if its manifest is kept."""
+        manifest = await self._previous(claim.partition)
+        return None if manifest is None else await self._with_chunks(claim.partition, manifest)
+
+    async def revert(self, claim: Claim) -> None:
+        """Put the manifest before the stored one in its place."""
+        manifest = await self._previous(claim.partition)
+        if manifest is None:
+            raise StoreCorrupt(f"no generation before the stored one is kept of {claim.partition}")
+        with unavailable():
+            done = await self._revert(
+                keys=[self._key(claim.partition, "state")], args=[claim.token, manifest.generation]
+            )
+        if not done:
+            raise Fenced(f"{claim.partition} was claimed by another worker while it was loaded")
+        self._written[claim.token] = manifest
+
+    async def check_writable(self, claim: Claim) -> None:
+        """Write a key that expires after a second."""
+        with unavailable():
+            await self._redis.set(self._key(claim.partition, "writable"), b"1", px=1000)
+
+    async def peek(self, partition: Partition, kinds: Sequence[str] = ()) -> Stored | None:
+        """Read the snapshot without claiming the partition, or its chunks of these kinds."""
+        manifest = await self._manifest(partition)
+        return None if manifest is None else await self._with_chunks(partition, manifest, kinds)
 
     async def save(self, claim: Claim, checkpoint: Checkpoint) -> int:
         """Write the chunks, then put the manifest in place."""
         partition = claim.partition
+        new, manifest = self._named(claim, checkpoint)
+        state = self._key(partition, "state")
+        with unavailable():
+            # Before, not after: three generations at once would need more memory than two.
+            await self._drop_previous(keys=[state], args=[claim.token])
+        await self._sweep(partition)
+        try:
+            with unavailable():
+                await self._write(
+                    partition, [(new[n], data) for n, data in checkpoint.chunks.items()]
+                )
+        except StoreUnavailable:
+            with suppress(StoreUnavailable):  # memory may be full: leave nothing behind
+                await self._forget(partition, list(new.values()))
+            raise
+        with unavailable():
+            self._probe.at("written")
+            verdict, number = await self._flip(
+                keys=[state],
+                args=[claim.token, checkpoint.generation, encode_manifest(manifest)],
+            )
+        if verdict == REFUSED_TOKEN:
+            await self._forget(partition, list(new.values()))
+            raise _refused_token(claim, int(number))
+        if verdict == REFUSED_GENERATION:
+            await self._forget(partition, list(new.values()))
+            raise _refused_generation(checkpoint.generation, int(number))
+        self._probe.at("flipped")
+        self._written[claim.token] = manifest
+        return int(number)
+
+    def _named(self, claim: Claim, checkpoint: Checkpoint) -> tuple[dict[str, str], Manifest]:
+        """Give the chunks of a checkpoint their keys, and make its manifest."""
         attempt = next(self._attempts)  # a name is never used twice, whatever became of the first
         before = self._written.get(claim.token)
         kept = before.chunks if before is not None else {}
         new = {
-            name: self._key(partition, f"chunk:{claim.token}:{attempt}:{name}")
+            name: self._key(claim.partition, f"chunk:{claim.token}:{attempt}:{name}")
             for name in checkpoint.chunks
         }
         manifest = Manifest(
-            MANIFEST_VERSION,
+            VERSION,
             checkpoint.next_offset,
             checkpoint.log_id,
             {name: new.get(name) or kept[name] for name in checkpoint.names},
+            checkpoint.generation + 1,
+            checkpoint.progress,
         )
-        with _unavailable():
-            await self._write(partition, [(new[n], data) for n, data in checkpoint.chunks.items()])
-            verdict, number = await self._flip(
-                keys=[self._key(partition, "state")],
-                args=[claim.token, checkpoint.generation, msgspec.json.encode(manifest)],
+        return new, manifest
+
+    # ---------------------------------------------------------------- moves, by commands
+
+    async def stage(self, claim: Claim, checkpoint: Checkpoint) -> None:
+        """Write a whole snapshot beside the stored one, to be put in place by `promote`."""
+        new, manifest = self._named(claim, checkpoint)
+        await self._sweep(claim.partition)
+        with unavailable():
+            await self._write(
+                claim.partition, [(new[n], data) for n, data in checkpoint.chunks.items()]
             )
-        if verdict == REFUSED_TOKEN:
-            await self._forget(partition, list(new.values()))
-            raise Fenced(f"epoch {claim.epoch} was followed by epoch {number}")
-        if verdict == REFUSED_GENERATION:
-            await self._forget(partition, list(new.values()))
-            raise GenerationMoved(
-                f"generation {number} is stored where {checkpoint.generation} was written last",
-                int(number),
+            done = await self._stage(
+                keys=[self._key(claim.partition, "state")],
+                args=[claim.token, encode_manifest(manifest)],
             )
-        self._written[claim.token] = manifest
-        await self._sweep(partition, manifest)
-        return int(number)
+        if not done:
+            raise Fenced(f"{claim.partition} was claimed by another worker meanwhile")
+
+    async def promote(self, partition: Partition) -> bool:
+        """Put a staged snapshot in place, fencing every claim; ``False`` if there is none."""
+        (body,) = await self._fields(partition, "staged")
+        if body is None:
+            return False
+        manifest = decode_manifest(body, partition)
+        with unavailable():
+            await self._promote(keys=[self._key(partition, "state")], args=[manifest.generation])
+        await self._sweep(partition)
+        return True
+
+    async def forget_all(self, partition: Partition) -> None:
+        """Remove everything stored of a partition but its epoch: older claims stay fenced."""
+        state = self._key(partition, "state")
+        with unavailable():
+            await self._redis.hset(state, mapping={"token": ""})
+            await self._redis.hincrby(state, "epoch", 1)
+            await self._redis.hdel(state, "manifest", "generation", "previous", "staged")
+        await self._sweep(partition)
+
+    async def standing(self, partition: Partition) -> tuple[int, int]:
+        """Return how often a partition was claimed, and its generation."""
+        epoch, generation = await self._fields(partition, "epoch", "generation")
+        if not all(number is None or number.isdigit() for number in (epoch, generation)):
+            raise StoreCorrupt(f"the state of {partition} has no readable epoch or generation")
+        return int(epoch or 0), int(generation or 0)
 
     # ---------------------------------------------------------------- pieces
 
@@ -150,35 +284,55 @@ class RedisStateStore:
         tag = f"{self._group}:{partition.topic}:{partition.number}"
         return f"{self._prefix}:{{{tag}}}:{name}"
 
-    async def _read(self, partition: Partition) -> tuple[Stored | None, Manifest | None]:
-        with _unavailable():
-            fields = await self._redis.hmget(
-                self._key(partition, "state"), ["generation", "manifest"]
-            )
-        generation, body = (_bytes(field) for field in fields)
-        if generation is None or body is None:
-            return None, None
-        try:
-            manifest = msgspec.json.decode(body, type=Manifest)
-        except msgspec.DecodeError as error:
-            raise StoreCorrupt(f"the manifest of {partition} cannot be read: {error}") from None
-        if manifest.version > MANIFEST_VERSION:
+    async def _fields(self, partition: Partition, *names: str) -> list[bytes | None]:
+        with unavailable():
+            fields = await self._redis.hmget(self._key(partition, "state"), list(names))
+        return [_bytes(field) for field in fields]
+
+    async def _manifest(self, partition: Partition) -> Manifest | None:
+        """Read the manifest, ``None`` when the partition was never saved."""
+        generation, body = await self._fields(partition, "generation", "manifest")
+        if generation is None and body is None:
+            return None
+        if generation is None or body is None or not generation.isdigit():
+            raise StoreCorrupt(f"the state of {partition} lacks its generation or its manifest")
+        manifest = decode_manifest(body, partition)
+        if manifest.version < VERSION:
+            return replace(manifest, generation=int(generation))
+        if manifest.generation != int(generation):
             raise StoreCorrupt(
-                f"the manifest of {partition} has version {manifest.version}, "
-                f"this release reads up to {MANIFEST_VERSION}; run a newer one"
+                f"the manifest of {partition} is of generation {manifest.generation}, "
+                f"{int(generation)} is stored"
             )
+        return manifest
+
+    async def _previous(self, partition: Partition) -> Manifest | None:
+        generation, body = await self._fields(partition, "generation", "previous")
+        if body is None:
+            return None
+        manifest = decode_manifest(body, partition)
+        if manifest.version < VERSION:
+            generation = generation if generation is not None and generation.isdigit() else b"1"
+            return replace(manifest, generation=int(generation) - 1)
+        return manifest
+
+    async def _with_chunks(
+        self, partition: Partition, manifest: Manifest, only: Sequence[str] = ()
+    ) -> Stored:
         chunks: dict[str, bytes] = {}
-        names = list(manifest.chunks)
+        names = [name for name in manifest.chunks if not only or name.startswith(tuple(only))]
         for first in range(0, len(names), CHUNKS_AT_ONCE):
             part = names[first : first + CHUNKS_AT_ONCE]
-            with _unavailable():
+            with unavailable():
                 values = await self._redis.mget([manifest.chunks[name] for name in part])
             for name, value in zip(part, values, strict=True):
                 data = _bytes(value)
                 if data is None:
                     raise StoreCorrupt(f"chunk {name} of {partition} is missing from Redis")
                 chunks[name] = data
-        return Stored(int(generation), manifest.next_offset, manifest.log_id, chunks), manifest
+        return Stored(
+            manifest.generation, manifest.next_offset, manifest.log_id, chunks, manifest.progress
+        )
 
     async def _write(self, partition: Partition, chunks: Sequence[tuple[str, bytes]]) -> None:
         for first in range(0, len(chunks), CHUNKS_AT_ONCE):
@@ -189,21 +343,40 @@ class RedisStateStore:
                 pipe.set(key, data)
             await pipe.execute()
 
-    async def _sweep(self, partition: Partition, manifest: Manifest | None) -> None:
-        with _unavailable():
+    async def _sweep(self, partition: Partition) -> None:
+        """Delete chunks that neither manifest names; none while one cannot be read."""
+        live: set[str] = set()
+        with unavailable():
             known = await self._redis.smembers(self._key(partition, "chunks"))
-        live = set(manifest.chunks.values()) if manifest is not None else set()
+        for body in await self._fields(partition, "manifest", "previous", "staged"):
+            if body is not None:
+                try:
+                    live.update(decode_manifest(body, partition).chunks.values())
+                except (StoreCorrupt, StoreTooNew):
+                    return
         written = {(_bytes(key) or b"").decode() for key in known}
         await self._forget(partition, sorted(written - live))
 
     async def _forget(self, partition: Partition, keys: Sequence[str]) -> None:
         if not keys:
             return
-        with _unavailable():
+        with unavailable():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.unlink(*keys)
+            pipe.execute_command("UNLINK", *keys)  # a cluster's own unlink waits for each slot
             pipe.srem(self._key(partition, "chunks"), *keys)
             await pipe.execute()
+
+
+def _refused_token(claim: Claim, epoch: int) -> Fenced | RolledBack:
+    if epoch < claim.epoch:  # epochs only rise
+        return RolledBack(f"its newest claim is epoch {epoch}, ours was {claim.epoch}")
+    return Fenced(f"epoch {claim.epoch} was followed by epoch {epoch}")
+
+
+def _refused_generation(written: int, stored: int) -> GenerationMoved:
+    return GenerationMoved(
+        f"generation {stored} is stored where {written} was written last", stored
+    )
 
 
 def _bytes(value: bytes | str | None) -> bytes | None:
@@ -212,7 +385,7 @@ def _bytes(value: bytes | str | None) -> bytes | None:
 
 
 @contextmanager
-def _unavailable() -> Iterator[None]:
+def unavailable() -> Iterator[None]:
     """Turn the client's many failures into the two the agents know."""
     try:
         yield

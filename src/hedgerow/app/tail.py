@@ -15,6 +15,7 @@ from confluent_kafka import (
     OFFSET_END,
     Consumer,
     KafkaError,
+    Message,
     TopicPartition,
 )
 
@@ -85,13 +86,18 @@ class Tail:
 
     def values(self) -> Iterator[bytes]:
         """Wait for records and give their values; ends only when not following."""
+        for message in self.messages():
+            value = message.value()
+            if value is not None:
+                yield value
+
+    def messages(self) -> Iterator[Message]:
+        """Wait for records; ends only when not following."""
         while self._follow or self._left:
             for message in self._consumer.consume(_AT_ONCE, _POLL_SECONDS):
                 error = message.error()
                 if error is None:
-                    value = message.value()
-                    if value is not None:
-                        yield value
+                    yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._left.discard(message.partition())
                 elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:

@@ -15,8 +15,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
@@ -29,15 +31,23 @@ Polled = Callable[[float], None]  # told how long a fetch was waited for, in sec
 # What is told of the whole assignment, and answers where each partition goes on.
 Assign = Callable[[Iterable[Partition]], Awaitable[Mapping[Partition, int]]]
 
+# What is told of a partition, the offset due, the first one held and one past the last, and
+# answers where to go on; ``None`` if the worker has to stop.
+GoOn = Callable[[Partition, int, int, int], int | None]
+
 
 class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no types we follow
     """Delivers `Batch` values and seeks to the offsets of the learning state."""
 
-    def __init__(self, *args: Any, assign: Assign, polled: Polled, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, assign: Assign, go_on: GoOn, polled: Polled, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._assign_state = assign
+        self._go_on = go_on
         self._polled = polled
         self._expected: dict[TP, int] = {}  # the next offset to deliver
+        self._skipped: dict[TP, int] = {}  # up to where, where messages are gone from Kafka
         self._seek_back: set[TP] = set()  # fetched in vain since, or just assigned
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -47,6 +57,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
         """
         assigned = {Partition(tp.topic, tp.partition): tp for tp in self.assignment()}
         self._expected.clear()
+        self._skipped.clear()
         offsets = await self._assign_state(assigned)
         positions = {assigned[partition]: offset for partition, offset in offsets.items()}
         await self.seek_wait(positions)
@@ -59,7 +70,13 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
         if self.flow_active and self._seek_back:
             await self._go_back()
         began = time.perf_counter()
-        records, active = await self._wait_next_records(timeout)
+        try:
+            records, active = await self._wait_next_records(timeout)
+        except NoOffsetForPartitionError:
+            return  # asked for before the partition was sought to where its state ends
+        except OffsetOutOfRangeError as error:
+            await self._out_of_range(error.args[0])
+            return
         self._polled(time.perf_counter() - began)
         if records is None or self.should_stop:
             return
@@ -84,22 +101,49 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
             last = fetched[-1]
             message = self._to_message(tp, last)
             message.key = None
-            message.value = Batch(Partition(*tp), start, last.offset + 1, fetched)
+            skipped = max(0, self._skipped.pop(tp, start) - start)
+            message.value = Batch(Partition(*tp), start, last.offset + 1, fetched, skipped)
             self._expected[tp] = last.offset + 1
             yield tp, message
 
     async def _go_back(self) -> None:
         """Seek to the next undelivered offset wherever a fetch may have gone past it."""
-        back = {tp: self._expected[tp] for tp in self._seek_back if tp in self._expected}
+        back = {
+            tp: max(self._expected[tp], self._skipped.get(tp, 0))
+            for tp in self._seek_back
+            if tp in self._expected
+        }
         self._seek_back.clear()
         if back:
             await self.seek_wait(back)
+
+    async def _out_of_range(self, positions: Mapping[Any, int]) -> None:
+        """Go past messages that Kafka no longer holds, if that is allowed.
+
+        The next batch still begins where the state ends and says how many were skipped, so
+        that they are counted at their place in the log.
+        """
+        for found, offset in positions.items():
+            tp = TP(found.topic, found.partition)
+            due = self._expected.get(tp)
+            if due is None:
+                continue  # not ours any more, or not sought yet
+            if offset != max(due, self._skipped.get(tp, due)):
+                self._seek_back.add(tp)  # an answer from before the last seek
+                continue
+            earliest = int((await self.earliest_offsets(tp))[tp])
+            end = int((await self.highwaters(tp))[tp])
+            to = self._go_on(Partition(*tp), due, earliest, end)
+            if to is not None:
+                self._skipped[tp] = to
+                await self.seek_wait({tp: to})
 
     def realign(self, partition: Partition, next_offset: int) -> None:
         """Go on with a partition from here: what was delivered did not fit its state."""
         tp = TP(partition.topic, partition.number)
         if tp in self._expected:
             self._expected[tp] = next_offset
+            self._skipped.pop(tp, None)
             self._seek_back.add(tp)
 
     def position_lag(self, partition: Partition, next_offset: int) -> int | None:
@@ -130,13 +174,12 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
 class BatchTransport(stock.Transport):  # type: ignore[misc]
     """The stock transport with the batch consumer in it."""
 
-    def __init__(self, *args: Any, assign: Assign, polled: Polled, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, assign: Assign, go_on: GoOn, polled: Polled, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._assign_state = assign
-        self._polled = polled
+        self._make = partial(BatchConsumer, assign=assign, go_on=go_on, polled=polled)
 
     def create_consumer(self, callback: Any, **kwargs: Any) -> BatchConsumer:
         """Return the one consumer of the app."""
-        return BatchConsumer(
-            self, callback=callback, assign=self._assign_state, polled=self._polled, **kwargs
-        )
+        return self._make(self, callback=callback, **kwargs)

@@ -8,34 +8,46 @@ import gc
 import logging
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 
-from hedgerow.agents.errors import PortError, Refused, StoreCorrupt, StoreUnavailable
-from hedgerow.app.access.permissions import consumer_lacks, lacking_sentence
+from confluent_kafka.admin import AdminClient
+
+from hedgerow.agents.errors import PortError
+from hedgerow.agents.ports import Probe
 from hedgerow.app.access.redis import refusal
+from hedgerow.app.access.stores import disconnect
 from hedgerow.app.bootstrap import Parts, build
+from hedgerow.app.census import RedisCensus
 from hedgerow.app.errors import (
     AccessRefused,
-    AppError,
     BrokerUnavailable,
     StateUnavailable,
+    TopicMissing,
     WorkerFailed,
 )
+from hedgerow.app.explain import explained
+from hedgerow.app.readings_log import LogFacts, describe_log, watch
 from hedgerow.app.settings import Settings
 from hedgerow.app.topic_admin import admin_client, ensure_topics, existing_topics
 from hedgerow.app.warmup import warm_up
-from hedgerow.models import SnapshotError
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
 DRAIN_SECONDS = 5.0
 STOP_SECONDS = 15.0
+DESCRIBE_SECONDS = 10.0
 REFUSED_SECONDS = 5.0
 
 
-def run_worker(settings: Settings) -> int:
+def run_worker(settings: Settings, probe: Probe | None = None) -> int:
     """Run one worker until a signal or a failure ends it.
+
+    Parameters
+    ----------
+    probe : Probe, optional
+        Told which points the worker has reached.
 
     Returns
     -------
@@ -55,26 +67,41 @@ def run_worker(settings: Settings) -> int:
     for chatty in ("aiokafka", "faust", "mode"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     ensure_topics(settings)
-    return asyncio.run(_serve(settings))
+    admin = admin_client(settings.kafka)
+    log = _readings_log(admin, settings.topics.readings)
+    return asyncio.run(_serve(settings, admin, log, probe))
 
 
-async def _serve(settings: Settings) -> int:
+def _readings_log(admin: AdminClient, topic: str) -> LogFacts:
+    """Describe the readings' topic; one just made is not known to every broker at once."""
+    deadline = time.monotonic() + DESCRIBE_SECONDS
+    while True:
+        try:
+            return describe_log(admin, topic)
+        except TopicMissing:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+async def _serve(settings: Settings, admin: AdminClient, log: LogFacts, probe: Probe | None) -> int:
     stop = _stop_signal()
-    parts = build(settings)
+    parts = build(settings, log, probe)
     try:
         await _redis_answers(parts)
+        await _same_partitions(parts, log)
         host, port = await parts.http.start()
         logger.info("metrics and health on http://%s:%d", host, port)
         warm_up()  # compiles or loads the kernels now, not while the group waits for us
-        async with _running(parts):
+        async with _running(parts), _watched(admin, log, parts):
             await _until(stop, parts)
             await _drain(parts)
     finally:
         await parts.http.stop()
         await asyncio.to_thread(parts.emitter.close)
-        await parts.redis.aclose()
+        await disconnect(parts.redis)
     if parts.failure.reason is not None:
-        raise _explained(parts.failure.reason, settings)
+        raise explained(parts.failure.reason, settings)
     return 0
 
 
@@ -97,6 +124,28 @@ async def _redis_answers(parts: Parts) -> None:
         raise StateUnavailable(
             f"Redis does not answer: {error}; set redis.url (HEDGEROW_REDIS__URL)"
         ) from None
+
+
+async def _same_partitions(parts: Parts, log: LogFacts) -> None:
+    """Refuse to start on another number of partitions than the state was learned with."""
+    redis = parts.settings.redis
+    census = RedisCensus(
+        parts.redis, prefix=redis.prefix, group=parts.settings.group, topic=log.topic
+    )
+    try:
+        await census.check(log)
+    except PortError as error:
+        raise explained(error) from None
+
+
+@contextlib.asynccontextmanager
+async def _watched(admin: AdminClient, log: LogFacts, parts: Parts) -> AsyncIterator[None]:
+    """Keep an eye on the readings' topic."""
+    watching = asyncio.create_task(watch(admin, log, parts.failure))
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -132,6 +181,8 @@ async def _until(stop: asyncio.Event, parts: Parts) -> None:
     while not stop.is_set() and parts.failure.reason is None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), TICK_SECONDS)
+        if parts.emitter.failure is not None:
+            parts.failure(parts.emitter.failure)
         if parts.app.crashed:
             parts.failure(parts.app.crash_reason or WorkerFailed("the Faust app ended"))
         if parts.emitter.refused_seconds > REFUSED_SECONDS:
@@ -159,19 +210,3 @@ async def _drain(parts: Parts) -> None:
     with contextlib.suppress(Exception):  # not started far enough to have a consumer
         parts.app.consumer.stop_flow()
     await parts.holdings.checkpoint_all(DRAIN_SECONDS)
-
-
-def _explained(reason: BaseException, settings: Settings) -> AppError:
-    """Give what ended the worker its exit code."""
-    lacking = consumer_lacks(settings, reason)
-    if lacking:
-        return AccessRefused(lacking_sentence(settings.kafka, lacking))
-    if isinstance(reason, AppError):
-        return reason
-    if isinstance(reason, (StoreUnavailable, StoreCorrupt, SnapshotError)):
-        return StateUnavailable(str(reason))
-    if isinstance(reason, Refused):
-        return AccessRefused(str(reason))
-    if isinstance(reason, PortError):
-        return WorkerFailed(str(reason))
-    return WorkerFailed(f"{type(reason).__name__}: {reason}")

@@ -10,6 +10,7 @@ from hedgerow.models.errors import (
     PluginError,
     ProfileError,
     SnapshotError,
+    SnapshotTooNew,
     StateTampered,
 )
 from hedgerow.models.learner import Learner
@@ -36,6 +37,7 @@ __all__ = [
     "RiverExpert",
     "SeriesScore",
     "SnapshotError",
+    "SnapshotTooNew",
     "StateTampered",
     "StepResult",
     "decode_chunk",

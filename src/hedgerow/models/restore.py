@@ -105,7 +105,7 @@ class _Restoration:
         try:
             raw = decode_chunk(self.chunks[name])
         except SnapshotError as error:
-            raise SnapshotError(f"{name}: {error}") from None
+            raise type(error)(f"{name}: {error}") from None
         if raw.name != name:
             raise SnapshotError(f"chunk {raw.name} stands where {name} should")
         return raw
@@ -117,8 +117,8 @@ class _Restoration:
         placed: list[tuple[int, int, int]] = []
         for number in range(chunks_of(count, CHUNK_SERIES)):
             arrays = self.read(series_name(number)).arrays
-            sensors = _unpack(arrays["sensors"], arrays["sensor_sizes"])
-            quantities = _unpack(arrays["quantities"], arrays["quantity_sizes"])
+            sensors = unpack(arrays["sensors"], arrays["sensor_sizes"])
+            quantities = unpack(arrays["quantities"], arrays["quantity_sizes"])
             places = zip(arrays["profiles"], arrays["banks"], arrays["rows"], strict=True)
             for sensor, quantity, place in zip(sensors, quantities, places, strict=True):
                 profile, bank, row = map(int, place)
@@ -191,7 +191,8 @@ def _period(value: object) -> int:
     return period_ms
 
 
-def _unpack(blob: NDArray[np.uint8], sizes: NDArray[np.int64]) -> list[str]:
+def unpack(blob: NDArray[np.uint8], sizes: NDArray[np.int64]) -> list[str]:
+    """Return the texts that a ``series`` chunk holds in one run."""
     data = blob.tobytes()
     ends = np.cumsum(sizes).tolist()
     starts = [0, *ends[:-1]]

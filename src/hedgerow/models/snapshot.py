@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hedgerow.models.errors import SnapshotError
+from hedgerow.models.errors import SnapshotError, SnapshotTooNew
 
 MAGIC = b"HEDGEROW"
 VERSION = 2  # 1 knew no single precision; it is still read
@@ -106,7 +106,7 @@ def decode_chunk(data: bytes) -> RawChunk:
     if magic != MAGIC:
         raise SnapshotError("not a chunk of a snapshot: it does not begin with HEDGEROW")
     if version > VERSION:
-        raise SnapshotError(
+        raise SnapshotTooNew(
             f"chunk has version {version}, this program reads up to {VERSION}: upgrade it"
         )
     if total != len(data):

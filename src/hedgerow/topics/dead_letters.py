@@ -19,6 +19,7 @@ DEAD_LETTER_MAX_BYTES = 2 * 1_048_576
 _FRAMING_BYTES = 128  # a record batch's header (61), the record's own fields, with room to spare
 _HEADER_FRAMING_BYTES = 10
 _LONGEST_ERROR = 1000  # characters
+_LONGEST_COUNT = 20  # digits; a foreign sender may write anything there
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ def dead_letter(
         offset=message.offset,
         timestamp_ms=message.timestamp,
     )
+    replays = dict(getattr(message, "headers", ())).get(records.DLQ_REPLAYS)
+    if replays is not None:  # so that it is not replayed for ever
+        headers = (*headers, (records.DLQ_REPLAYS, bytes(replays[:_LONGEST_COUNT])))
     return fit_dead_letter(DeadLetter(message.key, message.value, headers), max_bytes)
 
 

@@ -108,6 +108,8 @@ DLQ_PARTITION = "dlq.partition"
 DLQ_OFFSET = "dlq.offset"
 DLQ_TIMESTAMP = "dlq.timestamp"
 DLQ_TRUNCATED = "dlq.truncated"
+DLQ_REPLAYS = "dlq.replays"
+DLQ_SOURCE = "dlq.source"
 
 DEAD_LETTER_HEADERS: tuple[tuple[str, str], ...] = (
     (DLQ_REASON, "One fixed word, see the reasons below."),
@@ -116,6 +118,14 @@ DEAD_LETTER_HEADERS: tuple[tuple[str, str], ...] = (
     (DLQ_PARTITION, "Its partition."),
     (DLQ_OFFSET, "Its offset; topic, partition and offset name a dead letter."),
     (DLQ_TIMESTAMP, "Its Kafka timestamp in epoch milliseconds, -1 if it had none."),
+    (DLQ_REPLAYS, "Only if it was replayed before and refused again: how many times."),
     (DLQ_TRUNCATED, "Only if the value did not fit: how many bytes it had."),
 )
 """Headers of a dead letter and what they hold, all as UTF-8 text."""
+
+REPLAY_HEADERS: tuple[tuple[str, str], ...] = (
+    (DLQ_REPLAYS, "How many times this message has been replayed."),
+    (DLQ_SOURCE, "topic:partition:offset of the message that became the dead letter."),
+    (DLQ_REASON, "Why it did."),
+)
+"""Headers of a message that `hedgerow dlq replay` published again, as UTF-8 text."""

@@ -42,7 +42,7 @@ def redis_options(settings: RedisSettings) -> dict[str, Any]:
         options["username"] = settings.username
     if settings.password is not None:
         options["password"] = settings.password.get_secret_value()
-    if settings.url.get_secret_value().startswith("rediss://"):
+    if settings.url.get_secret_value().startswith("rediss"):
         files = settings.tls
         ssl_context(files)  # says what is wrong with the files
         options |= {

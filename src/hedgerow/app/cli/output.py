@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,3 +43,16 @@ def printable(text: str) -> str:
     'ok?[2J'
     """
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Give the lines of a table of numbers, the headings first, as wide as they need to be.
+
+    Examples
+    --------
+    >>> list(columns(["n", "series"], [["10", "7"]]))
+    [' n  series', '10       7']
+    """
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))

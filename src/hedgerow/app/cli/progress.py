@@ -46,6 +46,10 @@ class ReplayProgress:
         """Draw this state."""
         self._progress.update(self._task, completed=fraction, readings=readings)
 
+    def describe(self, label: str, fraction: float, readings: int) -> None:
+        """Draw this state of something else."""
+        self._progress.update(self._task, description=label, completed=fraction, readings=readings)
+
     def __enter__(self) -> Self:
         self._progress.start()
         return self

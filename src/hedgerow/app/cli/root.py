@@ -11,14 +11,26 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.cli import backtest, demo, doctor, replay, tail, topics, worker
+from hedgerow.app.cli import (
+    backtest,
+    demo,
+    dlq,
+    doctor,
+    replay,
+    state,
+    tail,
+    topics,
+    verify,
+    worker,
+)
 from hedgerow.app.cli.output import errors, printable
 from hedgerow.app.errors import AppError
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed (or `doctor` found a fault), 2 wrong option or setting, "
     "3 no broker, 4 no Redis, 5 unusable file, 6 port taken, 7 part not installed, "
-    "8 worker had to stop, 9 topic missing, 10 demo failed, 11 access refused, 130 Ctrl-C."
+    "8 worker had to stop, 9 topic missing, 10 demo failed, "
+    "11 access refused, 12 workers are running, 130 Ctrl-C."
 )
 
 app = typer.Typer(
@@ -36,6 +48,9 @@ topics.add_to(app)
 replay.add_to(app)
 backtest.add_to(app)
 tail.add_to(app)
+dlq.add_to(app)
+state.add_to(app)
+verify.add_to(app)
 doctor.add_to(app)
 demo.add_to(app)
 

@@ -1,0 +1,125 @@
+"""Stretches of a topic, read without joining a group: for commands that look at whole logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from hedgerow.agents.ports import Partition
+from hedgerow.app.access.kafka import client_config
+from hedgerow.app.errors import BrokerUnavailable
+from hedgerow.app.settings import KafkaSettings
+
+AT_ONCE = 2_000
+POLL_SECONDS = 0.5
+ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What Kafka holds of a partition: from the first offset to one past the last."""
+
+    earliest: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanMessage:
+    """A message of a span; satisfies the codec's ``Message``."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+def spans(admin: AdminClient, partitions: Sequence[Partition]) -> dict[Partition, Span]:
+    """Ask the broker what it holds.
+
+    Raises
+    ------
+    BrokerUnavailable
+        If it does not tell.
+    """
+    tps = {partition: TopicPartition(partition.topic, partition.number) for partition in partitions}
+
+    def ask(spec: OffsetSpec) -> dict[Partition, int]:
+        answers = admin.list_offsets(dict.fromkeys(tps.values(), spec))
+        return {p: int(answers[tp].result(ANSWER_SECONDS).offset) for p, tp in tps.items()}
+
+    try:
+        earliest, end = ask(OffsetSpec.earliest()), ask(OffsetSpec.latest())
+    except Exception as error:  # a future raises whatever the client met
+        raise BrokerUnavailable(f"the broker does not tell its offsets: {error}") from None
+    return {partition: Span(earliest[partition], end[partition]) for partition in partitions}
+
+
+class SpanReader:
+    """Reads each partition from the first offset of its span to its end, in a ``with`` block."""
+
+    def __init__(self, kafka: KafkaSettings, wanted: Mapping[Partition, Span]) -> None:
+        self._wanted = wanted
+        self._left = {partition for partition, span in wanted.items() if span.earliest < span.end}
+        self._consumer = Consumer(
+            {
+                **client_config(kafka, "hedgerow-spans"),
+                "group.id": "hedgerow-spans",  # the client wants one; it is never joined
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+            }
+        )
+        self._consumer.assign(
+            [TopicPartition(p.topic, p.number, wanted[p].earliest) for p in self._left]
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything has been read."""
+        return not self._left
+
+    def read(self) -> dict[Partition, list[SpanMessage]]:
+        """Return what has arrived of each partition, in order; may be nothing.
+
+        Raises
+        ------
+        BrokerUnavailable
+            If the broker refuses.
+        """
+        arrived: dict[Partition, list[SpanMessage]] = {}
+        for message in self._consumer.consume(AT_ONCE, POLL_SECONDS):
+            partition = Partition(message.topic(), message.partition())
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                self._left.discard(partition)  # what is left up to the end are no messages
+            elif error is not None and error.fatal():
+                raise BrokerUnavailable(f"{partition}: {error.str()}")
+            elif error is None and message.offset() < self._wanted[partition].end:
+                found = SpanMessage(
+                    message.offset(), message.timestamp()[1], message.key(), message.value()
+                )
+                arrived.setdefault(partition, []).append(found)
+        for partition, messages in arrived.items():
+            if messages[-1].offset + 1 >= self._wanted[partition].end:
+                self._left.discard(partition)
+        return arrived
+
+    def messages(self, partition: Partition) -> Iterator[SpanMessage]:
+        """Read one partition to the end of its span."""
+        while not self.finished:
+            yield from self.read().get(partition, ())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._consumer.close()

@@ -1,0 +1,151 @@
+"""Dealing series out to other partitions: what `hedgerow state repartition` does to state.
+
+Before: every learner of a topic, each stepped to the end of its partition. After: as many
+learners as there are partitions now, every series in the one its readings arrive in from now
+on, its row, or its waiting readings, moved as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hedgerow.models.bank import Bank
+from hedgerow.models.learner import Learner
+from hedgerow.models.profile import CityModel, series_key
+from hedgerow.models.restore import unpack
+from hedgerow.models.series import NOWHERE
+from hedgerow.models.snapshot import decode_chunk
+
+TargetOf = Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of the series.
+
+    Attributes
+    ----------
+    learners : list of Learner
+        One for each partition there is now.
+    moved, kept : int
+        Series that changed their partition, and that did not.
+    doubled : list of str
+        Keys of series that were learned in several partitions. One of their rows was kept:
+        that of the partition they belong to, else that of the first.
+    """
+
+    learners: list[Learner]
+    moved: int
+    kept: int
+    doubled: list[str]
+
+
+def deal(
+    learners: Sequence[Learner],
+    *,
+    city: CityModel,
+    partitions: int,
+    target_of: TargetOf,
+    max_series: int = 100_000,
+) -> Moved:
+    """Move every series to its partition.
+
+    Parameters
+    ----------
+    learners : sequence of Learner
+        Of the partitions as they were, in order; they are taken apart.
+    partitions : int
+        How many there are now.
+    target_of : Callable[[str], int]
+        Where the readings of a sensor arrive now.
+    max_series : int
+        Limit of series for each partition; what is more than that is moved all the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> learner = Learner(CityModel())
+    >>> _ = learner.step(["a", "b"], ["", ""], np.zeros(2, np.int64), np.ones(2), np.arange(2))
+    >>> target_of = {"a": 1, "b": 0}.__getitem__
+    >>> where = deal([learner], city=learner.city, partitions=2, target_of=target_of)
+    >>> [one.series.sensor_ids for one in where.learners], where.moved
+    ([['b'], ['a']], 1)
+    """
+    dealt = [Learner(city, max_series=max_series) for _ in range(partitions)]
+    for number, learner in enumerate(learners):  # the sums over all partitions stay the same
+        counts = dealt[number % partitions].counts
+        for field in fields(counts):
+            total = getattr(counts, field.name) + getattr(learner.counts, field.name)
+            setattr(counts, field.name, total)
+    homes: dict[tuple[str, str], int] = {}
+    doubled: dict[str, None] = {}
+    for number, learner in enumerate(learners):
+        for name in _names(learner):
+            home = homes.setdefault(name, number)
+            if home != number:
+                doubled[series_key(*name)] = None
+                if target_of(name[0]) == number:
+                    homes[name] = number
+    moved = 0
+    for number, learner in enumerate(learners):
+        for series, name in enumerate(_names(learner)):
+            if homes[name] == number:
+                target = target_of(name[0])
+                moved += target != number
+                _move(learner, series, dealt[target])
+    return Moved(dealt, moved, len(homes) - moved, list(doubled))
+
+
+def stored_series(chunks: Mapping[str, bytes]) -> list[str]:
+    """Return the keys of a snapshot's series from its ``series`` chunks, in order.
+
+    Raises
+    ------
+    SnapshotError
+        If one of them is damaged.
+    """
+    keys: list[str] = []
+    for name in sorted(chunks):
+        if name.startswith("series/"):
+            arrays = decode_chunk(chunks[name]).arrays
+            sensors = unpack(arrays["sensors"], arrays["sensor_sizes"])
+            quantities = unpack(arrays["quantities"], arrays["quantity_sizes"])
+            keys += map(series_key, sensors, quantities)
+    return keys
+
+
+def _names(learner: Learner) -> list[tuple[str, str]]:
+    table = learner.series
+    return list(zip(table.sensor_ids, table.quantities, strict=True))
+
+
+def _move(source: Learner, series: int, target: Learner) -> None:
+    """Give a series of one learner to another, with all that was learned about it."""
+    old = source.series
+    profile = int(old.profiles[series])
+    new = target.series.add(old.sensor_ids[series], old.quantities[series], profile)
+    if old.banks[series] == NOWHERE:
+        target.nursery.infants[new] = source.nursery.infants[series]
+        target.nursery.dirty = True
+        return
+    bank = source.banks[int(old.banks[series])]
+    number = target.bank_number(profile, bank.period_ms)
+    into = target.banks[number]
+    if into.layout.fields != bank.layout.fields:
+        raise ValueError(f"the learners do not share a city: {bank.profile.name} differs")
+    row = into.add_blank(1)
+    into.rows[row] = bank.rows[int(old.rows[series])]
+    into.singles[row] = bank.singles[int(old.rows[series])]
+    _move_plugins(bank, int(old.rows[series]), into, row)
+    target.series.place(new, number, row)
+
+
+def _move_plugins(bank: Bank, row: int, into: Bank, to: int) -> None:
+    """Move River plug-ins beside their row; only banks that have some know of ``models``."""
+    models: list[Any] | None = getattr(bank, "models", None)
+    if models is not None:
+        vars(into)["models"][to] = models[row]
+        into.failures += bank.failures
+        bank.failures = 0
