@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hedgerow.agents.holdings import Holding, Holdings
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Batch, Emitter, Meter, Partition
+from hedgerow.agents.ports import Batch, Emitter, Meter, NoProbe, Partition, Probe
 from hedgerow.topics import ReadingDecoder
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ class ForecastAgent:
     on_failure : Callable[[Exception], None]
         Told of an error nobody foresaw: what the learner then holds cannot be trusted, so
         it is forgotten unsaved and the worker stops; the last checkpoint stands.
+    probe : Probe
+        Told which points a batch has reached.
     """
 
     decoder: ReadingDecoder
@@ -38,6 +40,7 @@ class ForecastAgent:
     meter: Meter
     realign: Callable[[Partition, int], None]
     on_failure: Callable[[Exception], None]
+    probe: Probe = field(default_factory=NoProbe)
 
     async def run(self, batches: AsyncIterable[Batch]) -> None:
         """Work through the batches, one after the other."""
@@ -49,6 +52,7 @@ class ForecastAgent:
             if batch.start != holding.next_offset:
                 self.realign(batch.partition, holding.next_offset)
                 continue  # fetched before a rebalance moved the partition
+            self.probe.at("polled")
             try:
                 self._step(batch, holding)
             except Exception as error:
@@ -56,6 +60,7 @@ class ForecastAgent:
                 self.holdings.abandon(batch.partition)
                 self.on_failure(error)
                 return
+            self.probe.at("emitted")
             self.holdings.checkpoint_when_due(holding)
 
     def _step(self, batch: Batch, holding: Holding) -> None:

@@ -30,7 +30,9 @@ from hedgerow.agents.ports import (
     Clock,
     Emitter,
     Meter,
+    NoProbe,
     Partition,
+    Probe,
     StateStore,
     Stored,
 )
@@ -93,6 +95,8 @@ class Holdings:
     on_failure : Callable[[Exception], None]
         Told when going on would break a promise (an output was refused for good, or a
         partition is fenced again and again); the worker has to stop.
+    probe : Probe, optional
+        Told which points an assignment has reached.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class Holdings:
         interval_seconds: float,
         load_seconds: float = 75.0,
         on_failure: Callable[[Exception], None],
+        probe: Probe | None = None,
     ) -> None:
         self._store = store
         self._emitter = emitter
@@ -117,6 +122,7 @@ class Holdings:
         self._interval = interval_seconds
         self._load_seconds = load_seconds
         self._on_failure = on_failure
+        self._probe = probe or NoProbe()
         self._held: dict[Partition, Holding] = {}
         self.assignments = 0
         self._fenced_at = -2
@@ -160,6 +166,7 @@ class Holdings:
         wanted = sorted(partitions)
         for gone in set(self._held) - set(wanted):
             await self._drop(gone)
+        self._probe.at("assigning")
         try:
             async with asyncio.timeout(self._load_seconds):
                 for partition in wanted:
@@ -202,6 +209,7 @@ class Holdings:
             return
         self._held.pop(partition, None)
         claim = await self._store.claim(partition)
+        self._probe.at("restoring")
         stored = await self._store.load(claim)
         if stored is None:
             learner = Learner(self._city, max_series=self._max_series)
@@ -215,6 +223,7 @@ class Holdings:
                 "%s: %d series restored, goes on at offset %d (epoch %d, generation %d)",
                 partition, learner.series_count, offset, claim.epoch, generation,
             )  # fmt: skip
+        self._probe.at("restored")
         self._held[partition] = Holding(
             claim=claim,
             learner=learner,

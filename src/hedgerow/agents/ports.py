@@ -232,3 +232,26 @@ class Meter(Protocol):
     def store_reachable(self, reachable: bool) -> None:
         """Note whether the state store answered the last time it was asked."""
         ...
+
+
+Point = Literal[
+    "polled", "emitted", "written", "flipped", "revoking", "assigning", "restoring", "restored"
+]
+"""Where a worker may be caught: a batch has come; its outputs are handed over and nothing is
+acknowledged; a checkpoint's chunks are written and its manifest is not; now the manifest is;
+partitions are being taken away; being given; one is claimed, its snapshot not read; read."""
+
+
+class Probe(Protocol):
+    """Told where the worker stands, so that a test can end it exactly there."""
+
+    def at(self, point: Point) -> None:
+        """Pass a point."""
+        ...
+
+
+class NoProbe:
+    """What a worker passes its points with: nothing happens."""
+
+    def at(self, point: Point) -> None:
+        """Pass a point."""

@@ -17,7 +17,7 @@ from yarl import URL
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holding, Holdings
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Partition
+from hedgerow.agents.ports import NoProbe, Partition, Probe
 from hedgerow.app.access.kafka import faust_credentials
 from hedgerow.app.access.redis import redis_options
 from hedgerow.app.city import city_model, input_limits
@@ -68,8 +68,13 @@ class Parts:
     failure: Failure
 
 
-def build(settings: Settings) -> Parts:
+def build(settings: Settings, probe: Probe | None = None) -> Parts:
     """Wire a worker.
+
+    Parameters
+    ----------
+    probe : Probe, optional
+        Told which points the worker has reached; nobody is otherwise.
 
     Raises
     ------
@@ -78,11 +83,14 @@ def build(settings: Settings) -> Parts:
     """
     city = city_model(settings)
     failure = Failure()
+    probe = probe or NoProbe()
     metrics = WorkerMetrics(CollectorRegistry())
     redis = Redis.from_url(settings.redis.url.get_secret_value(), **redis_options(settings.redis))
     emitter = KafkaEmitter(settings.kafka)
     holdings = Holdings(
-        store=RedisStateStore(redis, prefix=settings.redis.prefix, group=settings.group),
+        store=RedisStateStore(
+            redis, prefix=settings.redis.prefix, group=settings.group, probe=probe
+        ),
         emitter=emitter,
         meter=metrics,
         clock=_Clock(),
@@ -90,6 +98,7 @@ def build(settings: Settings) -> Parts:
         max_series=settings.input.max_series,
         interval_seconds=settings.checkpoint.interval_seconds,
         on_failure=failure,
+        probe=probe,
     )
     app = _faust_app(settings)
 
@@ -115,6 +124,7 @@ def build(settings: Settings) -> Parts:
             await assign([])
 
     async def revoked(_: object, partitions: set[object], **__: object) -> None:
+        probe.at("revoking")
         await holdings.checkpoint_all(settings.kafka.session_timeout_seconds / 2)
 
     app.on_partitions_assigned.connect(assigned)
@@ -135,6 +145,7 @@ def build(settings: Settings) -> Parts:
         meter=metrics,
         realign=realign,
         on_failure=failure,
+        probe=probe,
     )
     readings = app.topic(
         settings.topics.readings, key_serializer="raw", value_serializer="raw", internal=False

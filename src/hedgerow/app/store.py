@@ -29,7 +29,7 @@ from hedgerow.agents.errors import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from hedgerow.agents.ports import Checkpoint, Claim, Partition, Stored
+from hedgerow.agents.ports import Checkpoint, Claim, NoProbe, Partition, Probe, Stored
 from hedgerow.app.access.redis import refusal
 
 CLAIM = """
@@ -72,10 +72,15 @@ class RedisStateStore:
         Connected to one database; bytes in, bytes out.
     prefix, group : str
         First parts of every key.
+    probe : Probe, optional
+        Told which points a checkpoint has reached.
     """
 
-    def __init__(self, client: Redis, *, prefix: str, group: str) -> None:
+    def __init__(
+        self, client: Redis, *, prefix: str, group: str, probe: Probe | None = None
+    ) -> None:
         self._redis = client
+        self._probe = probe or NoProbe()
         self._prefix = prefix
         self._group = group
         self._claim = client.register_script(CLAIM)
@@ -127,6 +132,7 @@ class RedisStateStore:
         )
         with _unavailable():
             await self._write(partition, [(new[n], data) for n, data in checkpoint.chunks.items()])
+            self._probe.at("written")
             verdict, number = await self._flip(
                 keys=[self._key(partition, "state")],
                 args=[claim.token, checkpoint.generation, msgspec.json.encode(manifest)],
@@ -140,6 +146,7 @@ class RedisStateStore:
                 f"generation {number} is stored where {checkpoint.generation} was written last",
                 int(number),
             )
+        self._probe.at("flipped")
         self._written[claim.token] = manifest
         await self._sweep(partition, manifest)
         return int(number)

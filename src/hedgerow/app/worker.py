@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 
 from hedgerow.agents.errors import PortError, Refused, StoreCorrupt, StoreUnavailable
+from hedgerow.agents.ports import Probe
 from hedgerow.app.access.permissions import consumer_lacks, lacking_sentence
 from hedgerow.app.access.redis import refusal
 from hedgerow.app.bootstrap import Parts, build
@@ -34,8 +35,13 @@ STOP_SECONDS = 15.0
 REFUSED_SECONDS = 5.0
 
 
-def run_worker(settings: Settings) -> int:
+def run_worker(settings: Settings, probe: Probe | None = None) -> int:
     """Run one worker until a signal or a failure ends it.
+
+    Parameters
+    ----------
+    probe : Probe, optional
+        Told which points the worker has reached.
 
     Returns
     -------
@@ -55,12 +61,12 @@ def run_worker(settings: Settings) -> int:
     for chatty in ("aiokafka", "faust", "mode"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     ensure_topics(settings)
-    return asyncio.run(_serve(settings))
+    return asyncio.run(_serve(settings, probe))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, probe: Probe | None) -> int:
     stop = _stop_signal()
-    parts = build(settings)
+    parts = build(settings, probe)
     try:
         await _redis_answers(parts)
         host, port = await parts.http.start()
