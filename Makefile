@@ -9,8 +9,8 @@ UV := uv==0.13.9
 PIP_AUDIT := pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-docker check lint audit bench bench-accuracy bench-nab \
-  format clean lock kafka-jars venv
+.PHONY: help demo test test-kafka test-docker faults fuzz check lint audit bench bench-accuracy \
+  bench-nab format clean lock kafka-jars venv
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -22,7 +22,7 @@ test: $(VENV)/.dev  ## Run every test that needs nothing installed, embedded bro
 	$(BIN)/pytest -n 2 --dist loadfile -m "not kafka and not redis and not docker" --cov --cov-report=term:skip-covered $(ARGS)
 
 test-kafka: $(VENV)/.dev  ## Run the tests on a real Apache Kafka and redis-server (needs Java, Maven, redis-server)
-	$(BIN)/pytest -m "(kafka or redis) and not docker" $(ARGS)
+	$(BIN)/pytest -m "(kafka or redis) and not docker and not slow" $(ARGS)
 
 test-docker: $(VENV)/.dev  ## Start the compose stack and test it (needs a Docker engine)
 	$(BIN)/pytest -m docker $(ARGS)
@@ -44,6 +44,13 @@ build/audit/bin/pip-audit: Makefile | $(BIN)/python
 	$(BIN)/python -m venv --clear build/audit
 	build/audit/bin/pip --quiet --disable-pip-version-check install $(PIP_AUDIT)
 	touch $@
+
+faults: $(VENV)/.dev  ## Run the fault matrix on real servers and write docs/fault-matrix.md (half an hour; ARGS="-k leaders" runs some again)
+	$(if $(ARGS),,rm -f build/faults/results.json)
+	$(BIN)/pytest -q -m "faults and (kafka or redis)" --fault-matrix docs/fault-matrix.md $(ARGS)
+
+fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Fuzz the codecs and the snapshot reader, a million executions each (RUNS=...)
+	$(BIN)/python tests/fuzz/run.py $(if $(RUNS),--runs $(RUNS))
 
 bench: $(VENV)/.dev  ## Measure speed, beside the stock way of feeding Faust
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -76,6 +83,7 @@ lock: build/uv/bin/uv  ## Renew requirements/*.txt from pyproject.toml (UPGRADE=
 	$(LOCK) requirements/build.in --extra bench --constraints requirements/dev.txt --output-file requirements/bench.txt $(if $(UPGRADE),--upgrade)
 	$(LOCK) requirements/build.in --extra embedded --constraints requirements/dev.txt --output-file requirements/demo.txt
 	$(LOCK) --constraints requirements/dev.txt --output-file requirements/run.txt
+	$(subst pyproject.toml,,$(LOCK)) --group fuzz --output-file requirements/fuzz.txt
 	$(subst pyproject.toml,,$(LOCK)) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
 	@echo "now review what changed, and write it down: make venv && $(BIN)/python scripts/write_dependency_audit.py"
 

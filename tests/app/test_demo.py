@@ -134,7 +134,9 @@ def score(
         covered=n,
         with_interval=2 * n,
         width_sum=0.0,
+        regret=0.0,
         weights={},
+        mean_weights={},
     )
 
 

@@ -82,7 +82,7 @@ def build_city(
 ) -> City:
     """Make a topic for the entries and work out what they must give; nothing is written."""
     topic = f"city-{uuid4().hex[:8]}"
-    create_topics(stack.bootstrap, [topic], partitions)
+    create_topics(stack.bootstrap, [topic], partitions, replication=stack.replication)
     rules = replace(rules, topic=topic)
     return City(stack, topic, partitions, entries, rules, expect(numbered(entries), rules), config)
 

@@ -17,10 +17,11 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from faults import verifier
+from faults import audit, verifier
 from faults.city import City
-from faults.logs import Reader, Record, create_topics
-from faults.state import Where, read_state, saved_offsets
+from faults.expected import Expected
+from faults.logs import OUTPUT_BYTES, Reader, Record, create_topics
+from faults.state import Where, forget, read_state, saved_offsets
 from faults.verifier import Outputs, PartitionState
 from faults.workers import WORKER, Worker
 
@@ -37,6 +38,7 @@ class Outcome:
     topic: str
     outputs: Outputs
     state: Mapping[int, PartitionState]
+    unfenced: Sequence[str] = ()  # what is wrong with the snapshots put in place on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ class Run:
         self.city = city
         self._quiet = quiet_seconds
         self.name = f"run-{uuid4().hex[:8]}"
-        self._where = Where(city.stack.redis_url, "e2e", self.name, city.topic, city.partitions)
+        self._where = Where(
+            city.stack.redis_url, f"e2e-{self.name}", self.name, city.topic, city.partitions
+        )
         self.workers: list[Worker] = []
         self._command = command
         self._folder = folder / self.name
@@ -96,7 +100,14 @@ class Run:
         config = self._folder / "city.toml"
         config.write_text(city.config, "utf-8")
         topics = [f"{self.name}.{kind}" for kind in ("predictions", "alerts", "dead-letters")]
-        create_topics(city.stack.bootstrap, topics, 2)
+        create_topics(
+            city.stack.bootstrap,
+            topics,
+            2,
+            replication=city.stack.replication,
+            config=OUTPUT_BYTES,
+        )
+        self._mark = audit.begin(city.stack.redis_url)
         self._readers = [Reader(city.stack.bootstrap, topic) for topic in topics]
         self._seen: set[bytes] = set()
         self._predicted: dict[int, list[int]] = {}  # offsets with a prediction, by partition
@@ -119,6 +130,27 @@ class Run:
             **(settings or {}),
         }
 
+    @property
+    def where(self) -> Where:
+        """Where its state lies."""
+        return self._where
+
+    def state(self) -> dict[int, PartitionState]:
+        """Return its state as it is now."""
+        return read_state(self._where)
+
+    def saved(self) -> dict[int, int]:
+        """Return the offset each partition's newest snapshot stands at."""
+        return saved_offsets(self._where)
+
+    def audit_from_here(self) -> None:
+        """Leave what was written to Redis so far out of the audit."""
+        self._mark = audit.begin(self.city.stack.redis_url)
+
+    def audited(self) -> tuple[list[str], int]:
+        """Return what is wrong with the snapshots put in place so far, and how many there are."""
+        return audit.check_commits(self._mark, self._where.prefix)
+
     # ---------------------------------------------------------------- workers
 
     @property
@@ -126,8 +158,10 @@ class Run:
         """What a command needs to find this run's topics and state."""
         return {**os.environ, **self._env}
 
-    def start(self) -> Worker:
-        worker = Worker(f"worker-{len(self.workers) + 1}", self._folder, self._env, self._command)
+    def start(self, command: Sequence[str] | None = None) -> Worker:
+        """Start one more worker, a usual one unless told otherwise."""
+        name = f"worker-{len(self.workers) + 1}"
+        worker = Worker(name, self._folder, self._env, command or self._command)
         self.workers.append(worker)
         return worker
 
@@ -155,6 +189,11 @@ class Run:
     @property
     def share(self) -> float:
         return self.progress / self.city.expected.outputs
+
+    @property
+    def predictions(self) -> Sequence[Record]:
+        """Every prediction read so far, repeats too."""
+        return self._readers[0].records
 
     def look(self) -> None:
         """Read what was published since the last look."""
@@ -243,6 +282,12 @@ class Run:
 
     # ---------------------------------------------------------------- the end
 
+    def settled(self) -> Outcome:
+        """Finish a run: all saved, and the accounting as it must be."""
+        self.wait_done()
+        self.check_accounting()
+        return self.finish()
+
     def finish(self) -> Outcome:
         """Let every worker leave, and collect what the run left behind."""
         for worker in self.alive:
@@ -252,26 +297,37 @@ class Run:
     def collect(self) -> Outcome:
         self.look_to_end()
         predictions, alerts, dead = (list(reader.records) for reader in self._readers)
-        return Outcome(self.city.topic, Outputs(predictions, alerts, dead), read_state(self._where))
+        problems, commits = self.audited()
+        if commits == 0:
+            problems.append("no snapshot was put in place, or the audit looks at the wrong log")
+        return Outcome(
+            self.city.topic,
+            Outputs(predictions, alerts, dead),
+            read_state(self._where),
+            problems,
+        )
 
-    def check_accounting(self, seconds: float = 15.0) -> None:
+    def check_accounting(self, expected: Expected | None = None, seconds: float = 15.0) -> None:
         """Check the workers' own counts against the log's; they are shown seconds late."""
+        due = expected or self.city.expected
 
         def wrong() -> list[str]:
-            return verifier.check_counts(self.city.expected, accounted(self.alive))
+            return verifier.check_counts(due, accounted(self.alive))
 
         for worker in self.alive:
             self.wait_ready(worker)
         deadline = time.monotonic() + seconds
         while wrong() and time.monotonic() < deadline:
             time.sleep(0.5)
-        assert wrong() == []
+        if wrong():
+            raise AssertionError("the accounting is wrong: " + "; ".join(wrong()))
 
     def close(self) -> None:
         for worker in self.workers:
             worker.end()
         for reader in self._readers:
             reader.close()
+        forget(self._where)
 
     def __enter__(self) -> Self:
         return self
@@ -291,6 +347,18 @@ class Run:
 
     def _tails(self) -> str:
         return "\n".join(f"--- {w.child.name}\n{w.child.log_tail(25)}" for w in self.workers[-3:])
+
+
+def undisturbed_run(city: City, folder: Path, settings: Mapping[str, str] | None = None) -> Outcome:
+    """Run one worker over a written log, and judge what it leaves by itself."""
+    with Run(city, folder, settings=settings) as run:
+        run.start()
+        run.wait_done()
+        outcome = run.finish()
+    problems = judge(city, outcome)
+    if problems:
+        raise AssertionError("\n".join(problems))
+    return outcome
 
 
 def kill_at_random_moments(run: Run, random: Random, times: int) -> list[Kill]:
@@ -344,6 +412,7 @@ def judge(city: City, outcome: Outcome, undisturbed: Outcome | None = None) -> l
     """Return all that is wrong with a run, by itself and beside the undisturbed one."""
     problems = verifier.check_outputs(city.expected, outcome.outputs, city.rules)
     problems += verifier.check_state(city.expected, outcome.state)
+    problems += outcome.unfenced
     if undisturbed is not None:
         problems += verifier.same_outputs(_nameless(undisturbed), _nameless(outcome))
         problems += verifier.same_state(undisturbed.state, outcome.state)

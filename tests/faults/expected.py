@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from faults.logs import Record
 
@@ -70,6 +70,7 @@ def expect(log: Sequence[Record], rules: Rules) -> Expected:
     """Work out the outcome of every message and reading of a log."""
     expected = Expected()
     slots: dict[tuple[int, str], int] = {}
+    known_series: Counter[int] = Counter()  # by partition
     for record in sorted(log, key=lambda record: (record.partition, record.offset)):
         expected.ends[record.partition] = record.offset + 1
         try:
@@ -85,7 +86,7 @@ def expect(log: Sequence[Record], rules: Rules) -> Expected:
                 continue
             series = f"{sensor}/{quantity}" if quantity else sensor
             known = (record.partition, series)
-            if known not in slots and _full(slots, record.partition, rules):
+            if known not in slots and known_series[record.partition] >= rules.max_series:
                 reasons.append("series-limit")
                 expected.counts["rejected"] += 1
                 continue
@@ -95,6 +96,7 @@ def expect(log: Sequence[Record], rules: Rules) -> Expected:
             if last is not None and slot <= last:
                 expected.counts["late" if slot < last else "duplicate"] += 1
                 continue
+            known_series[record.partition] += last is None
             slots[known] = slot
             expected.counts["learned"] += 1
             name = f"{rules.topic}:{record.partition}:{record.offset}:{series}"
@@ -112,10 +114,6 @@ def _dead(expected: Expected, record: Record, reason: str) -> None:
     expected.dead[record.partition, record.offset] = (record, reason)
     expected.counts["dead_lettered"] += 1
     expected.counts[f"dead:{reason}"] += 1
-
-
-def _full(slots: dict[tuple[int, str], int], partition: int, rules: Rules) -> bool:
-    return sum(1 for known, _ in slots if known == partition) >= rules.max_series
 
 
 Value = tuple[str | None, float, int, str]  # quantity, number, time, reason it is refused
@@ -173,7 +171,10 @@ def _time(stamp: object, written_ms: int, rules: Rules) -> tuple[int, str]:
     """Return the reading's time, and why it is refused if it is."""
     try:
         if isinstance(stamp, str):
-            at_ms = round(datetime.fromisoformat(stamp).timestamp() * 1000)
+            moment = datetime.fromisoformat(stamp)
+            if moment.tzinfo is None:  # a time without a zone is UTC
+                moment = moment.replace(tzinfo=UTC)
+            at_ms = round(moment.timestamp() * 1000)
         else:
             number = stamp if isinstance(stamp, int | float) else math.nan
             at_ms = round(number if abs(number) >= 1e11 else number * 1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Event
 from uuid import uuid4
@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient, NewTopic
 
 KEEP_FOR_EVER = {"retention.ms": "-1"}  # the readings carry old timestamps on purpose
+OUTPUT_BYTES = {"max.message.bytes": "3000000"}  # a dead letter carries a whole input message
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,17 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def create_topics(bootstrap: str, topics: Iterable[str], partitions: int) -> None:
+def create_topics(
+    bootstrap: str,
+    topics: Iterable[str],
+    partitions: int,
+    *,
+    replication: int = 1,
+    config: Mapping[str, str] | None = None,
+) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    fresh = [NewTopic(topic, partitions, 1, config=KEEP_FOR_EVER) for topic in topics]
+    kept = {**KEEP_FOR_EVER, **(config or {})}
+    fresh = [NewTopic(topic, partitions, replication, config=kept) for topic in topics]
     for future in admin.create_topics(fresh).values():
         future.result(30)
 
@@ -59,7 +68,7 @@ def numbered(entries: Iterable[Entry]) -> list[Record]:
 def write(
     bootstrap: str,
     topic: str,
-    entries: Sequence[Entry],
+    entries: Iterable[Entry],
     *,
     per_second: float = math.inf,
     may_write: Callable[[int], bool] = lambda _: True,
@@ -78,6 +87,7 @@ def write(
             "linger.ms": 20,
             "queue.buffering.max.messages": 1_000_000,
             "message.timeout.ms": 60_000,
+            "message.max.bytes": 5_000_000,  # the broker is to say what is too large
         }
     )
     refused: list[str] = []
@@ -95,6 +105,8 @@ def write(
             time.sleep(0.01)
             due = max(due, time.monotonic())  # what was held back is not made up for in a rush
         ahead = due - time.monotonic()
+        if count % 1000 == 0:
+            producer.poll(0)  # or the reports of what is delivered fill the queue
         if ahead > 0.01 and not at_once.is_set():
             producer.poll(0)
             at_once.wait(ahead)

@@ -1,20 +1,23 @@
 """``hedgerow worker`` with a bug planted in it: ``python planted.py BUG``.
 
-Shows that the verifier sees in earnest what it sees in synthetic topics.
+Shows that the verifier sees in earnest what it sees in synthetic topics. With POINT PASS FILE
+after the bug the worker kills itself there, as ``probed.py`` does.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 
 from hedgerow.agents.forecast import ForecastAgent
-from hedgerow.agents.holdings import Holding
+from hedgerow.agents.holdings import Holding, Holdings
 from hedgerow.agents.ports import Batch, Checkpoint, Claim, OutRecord
-from hedgerow.app.cli import main
+from hedgerow.app import store
 from hedgerow.app.producer import KafkaEmitter
 from hedgerow.app.store import RedisStateStore
+from hedgerow.models import Capture
 
 DISTANCE = 300
 
@@ -55,6 +58,36 @@ def skipped_batch() -> None:
     ForecastAgent._step = step  # type: ignore[method-assign]
 
 
+def offset_before_outputs() -> None:
+    """Save a snapshot without waiting for the outputs before it: a crash loses them."""
+
+    async def acknowledged(self: KafkaEmitter) -> None:
+        return
+
+    KafkaEmitter.acknowledged = acknowledged  # type: ignore[method-assign]
+
+
+def no_fencing() -> None:
+    """Put a snapshot in place whoever holds the partition by now."""
+    store.FLIP = """
+    redis.call('HSET', KEYS[1], 'generation', ARGV[2] + 1, 'manifest', ARGV[3])
+    return {1, ARGV[2] + 1}
+    """
+
+
+def unsynchronised_flush() -> None:
+    """Write what the learner holds a while after the offset was noted."""
+    sound = Holdings._save
+
+    async def save(self: Holdings, holding: Holding, capture: Capture, next_offset: int) -> None:
+        await asyncio.sleep(0.1)
+        later = holding.learner.capture()
+        torn = Capture({**capture.chunks, **later.chunks}, later.names)
+        await sound(self, holding, torn, next_offset)
+
+    Holdings._save = save  # type: ignore[method-assign]
+
+
 def no_dead_letters() -> None:
     """Forget every second dead letter."""
     sound = KafkaEmitter.emit_with_headers
@@ -70,10 +103,20 @@ def no_dead_letters() -> None:
 
 
 BUGS: dict[str, Callable[[], None]] = {
-    bug.__name__: bug for bug in (offset_ahead, offset_behind, skipped_batch, no_dead_letters)
+    bug.__name__: bug
+    for bug in (
+        offset_ahead,
+        offset_behind,
+        offset_before_outputs,
+        skipped_batch,
+        no_fencing,
+        unsynchronised_flush,
+        no_dead_letters,
+    )
 }
 
 if __name__ == "__main__":
-    BUGS[sys.argv.pop()]()
-    sys.argv = ["hedgerow", "worker"]
-    main()
+    from probed import run_probed  # beside this file, where a script is looked for first
+
+    BUGS[sys.argv[1]]()
+    run_probed(*sys.argv[2:])

@@ -7,6 +7,8 @@ and bytes must not.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +45,45 @@ def saved_offsets(where: Where) -> dict[int, int]:
     with redis.Redis.from_url(where.url) as client:
         found = _manifests(client, where)
         return {number: manifest["next_offset"] for number, manifest in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUnit:
+    """A snapshot as some release has left it."""
+
+    version: int  # of the manifest
+    next_offset: int
+    chunks: Mapping[str, bytes]
+
+
+def put_state(where: Where, partition: int, unit: StoredUnit) -> None:
+    """Put a snapshot in place as a worker that is gone by now would have left it."""
+    base = f"{where.prefix}:{{{where.group}:{where.topic}:{partition}}}"
+    keys = {name: f"{base}:chunk:0123456789abcdef:1:{name}" for name in unit.chunks}
+    manifest = {
+        "version": unit.version,
+        "next_offset": unit.next_offset,
+        "log_id": "",
+        "chunks": keys,
+    }
+    state = {
+        "token": "0123456789abcdef",
+        "epoch": 1,
+        "generation": 1,
+        "manifest": json.dumps(manifest),
+    }
+    with redis.Redis.from_url(where.url) as client:
+        client.sadd(f"{base}:chunks", *keys.values())
+        client.mset({keys[name]: data for name, data in unit.chunks.items()})
+        client.hset(f"{base}:state", mapping=state)
+
+
+def forget(where: Where) -> None:
+    """Take a run's keys out of Redis, if it still answers."""
+    with suppress(redis.ConnectionError), redis.Redis.from_url(where.url) as client:
+        keys = list(client.scan_iter(f"{where.prefix}:*", count=1000))
+        if keys:
+            client.unlink(*keys)
 
 
 def _manifests(client: redis.Redis, where: Where) -> dict[int, dict[str, Any]]:

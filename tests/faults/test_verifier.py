@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from faults import scenario, verifier
@@ -111,6 +113,23 @@ def middle(expected: Expected) -> str:
     """Return the id of a reading with plenty of history and of future."""
     names = [name for name in expected.learned if name.endswith(":f00")]
     return names[len(names) // 2]
+
+
+@pytest.mark.parametrize("judge", ["audit", "chunks", "expected", "logs", "state", "verifier"])
+def test_a_judge_shares_no_code_with_what_it_judges(judge: str) -> None:
+    tree = ast.parse(Path(__file__).with_name(f"{judge}.py").read_text("utf-8"))
+    imported = {
+        name.partition(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert "hedgerow" not in imported
 
 
 def test_the_scenario_holds_every_outcome_and_every_reason(expected: Expected) -> None:

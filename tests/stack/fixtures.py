@@ -26,6 +26,7 @@ class Stack:
     bootstrap: str
     redis_url: str
     real: bool
+    replication: int = 1  # of the topics that tests make
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +67,10 @@ def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRed
 def real_stack(kafka: KafkaServer, real_redis: EmbeddedRedis) -> Stack:
     """A real Kafka with a real redis-server."""
     return Stack(kafka.bootstrap, real_redis.url, real=True)
+
+
+@pytest.fixture(scope="session", params=[pytest.param("embedded_stack", id="embedded"), REAL])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Both stacks, one after the other."""
+    chosen: Stack = request.getfixturevalue(request.param)
+    return chosen

@@ -1,4 +1,4 @@
-"""A real Apache Kafka, one node in KRaft mode, from the jars that Maven brings."""
+"""A real Apache Kafka in KRaft mode, one node or several, from the jars that Maven brings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -23,8 +24,8 @@ LIBS = ROOT / "build" / "kafka" / "libs"
 
 PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
+node.id={node}
+controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
@@ -34,7 +35,11 @@ log.dirs={logs}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
-offsets.topic.replication.factor=1
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+replica.lag.time.max.ms=5000
+auto.leader.rebalance.enable=false
+offsets.topic.replication.factor={replication}
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
@@ -94,6 +99,12 @@ class KafkaServer:
 
     Parameters
     ----------
+    node : int
+        Its id.
+    controllers : mapping of int to int, optional
+        The controller ports of all nodes of its cluster; alone otherwise.
+    cluster : str, optional
+        Id of the cluster, the same for all its nodes.
     more : str
         Properties over the usual ones; ``{port}`` and ``{controller_port}`` are filled in.
     loggers : str
@@ -103,38 +114,53 @@ class KafkaServer:
     """
 
     def __init__(
-        self, folder: Path, *, more: str = "", loggers: str = "", java: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        node: int = 1,
+        controllers: Mapping[int, int] | None = None,
+        cluster: str | None = None,
+        more: str = "",
+        loggers: str = "",
+        java: Sequence[str] = (),
     ) -> None:
         fetch()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.node = node
         self._folder = folder
         self._java_options = tuple(java)
         self._port = free_port()
         self.bootstrap = f"127.0.0.1:{self._port}"
-        properties = folder / "server.properties"
-        properties.write_text(
+        ports = controllers or {node: free_port()}
+        self._properties = folder / "server.properties"
+        self._properties.write_text(
             (PROPERTIES + more).format(  # of two lines for one property the later counts
-                port=self._port, controller_port=free_port(), logs=folder / "logs"
+                node=node,
+                port=self._port,
+                controller_port=ports[node],
+                voters=",".join(f"{name}@127.0.0.1:{port}" for name, port in ports.items()),
+                replication=min(3, len(ports)),
+                logs=folder / "logs",
             ),
             "utf-8",
         )
         (folder / "log4j2.yaml").write_text(LOG4J + loggers, "utf-8")
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         subprocess.run(
             [
                 *self._java("64m"),
-                *("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)),
+                *("kafka.tools.StorageTool", "format", "-t", cluster or cluster_id()),
+                *("-c", str(self._properties)),
             ],
             check=True,
             capture_output=True,
             timeout=60,
         )
-        self._properties = properties
         self.start()
 
     def start(self) -> None:
-        """Start it, or start it again after `stop`: it finds what it had."""
+        """Start it, again after a kill, on the same port with what its log holds."""
         self.child = Child(
-            "Apache Kafka",
+            f"Apache Kafka {self.node}",
             [*self._java("768m"), "kafka.Kafka", str(self._properties)],
             self._folder / "kafka.log",
         )
@@ -150,20 +176,57 @@ class KafkaServer:
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until an admin client gets an answer."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        deadline = time.monotonic() + seconds
-        while True:
-            if self.child.exit_code is not None:
-                raise AssertionError(f"Kafka ended while starting:\n{self.child.log_tail()}")
-            try:
-                if admin.list_topics(timeout=2).brokers:
-                    return
-            except KafkaException:
-                if time.monotonic() > deadline:
-                    raise AssertionError(
-                        f"Kafka not ready after {seconds} s:\n{self.child.log_tail()}"
-                    ) from None
+        wait_brokers(self.bootstrap, 1, [self], seconds)
+
+    def kill(self) -> None:
+        """``kill -9``; its folder stays."""
+        self.child.kill()
 
     def stop(self) -> None:
         """End it at once: the folder goes with it."""
         self.child.kill()
+
+
+class KafkaCluster:
+    """Several brokers, each a controller too."""
+
+    def __init__(self, folder: Path, nodes: int = 3) -> None:
+        controllers = {node: free_port() for node in range(1, nodes + 1)}
+        cluster = cluster_id()
+        self.servers = {
+            node: KafkaServer(
+                folder / f"node-{node}", node=node, controllers=controllers, cluster=cluster
+            )
+            for node in controllers
+        }
+        self.bootstrap = ",".join(server.bootstrap for server in self.servers.values())
+
+    def wait_ready(self, seconds: float = 90.0) -> None:
+        """Wait until all brokers are there."""
+        wait_brokers(self.bootstrap, len(self.servers), list(self.servers.values()), seconds)
+
+    def stop(self) -> None:
+        for server in self.servers.values():
+            server.stop()
+
+
+def cluster_id() -> str:
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def wait_brokers(
+    bootstrap: str, brokers: int, servers: Sequence[KafkaServer], seconds: float
+) -> None:
+    """Wait until so many brokers are in the metadata."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    deadline = time.monotonic() + seconds
+    while True:
+        for server in servers:
+            if server.child.exit_code is not None:
+                raise AssertionError(f"Kafka ended while starting:\n{server.child.log_tail()}")
+        with suppress(KafkaException):
+            if len(admin.list_topics(timeout=2).brokers) >= brokers:
+                return
+        if time.monotonic() > deadline:
+            tails = "\n".join(server.child.log_tail() for server in servers)
+            raise AssertionError(f"Kafka not ready after {seconds} s:\n{tails}")

@@ -1,0 +1,3 @@
+"""The fuzzers are programs, not tests; `make fuzz` runs them."""
+
+collect_ignore = ["codec.py", "run.py", "snapshot.py"]
