@@ -15,7 +15,15 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from hedgerow.topics import Alert, Forecast, Prediction, Reading, catalogue, make_alert
+from hedgerow.topics import (
+    Alert,
+    Forecast,
+    OutsideForecast,
+    Prediction,
+    Reading,
+    catalogue,
+    make_alert,
+)
 from hedgerow.topics.messages import REASON_MEANINGS, Limits
 from hedgerow.topics.records import DEAD_LETTER_HEADERS, REPLAY_HEADERS
 
@@ -42,6 +50,27 @@ Three forms are accepted; fields other than these are ignored.
 
 The last is a bare number: its sensor is the message key, its time Kafka's own timestamp. The
 key of the other two is not read.
+"""
+
+EXAMPLE_OUTSIDE = """\
+For example:
+
+```json
+{
+  "sensor_id": "bridge-7",
+  "quantity": "speed",
+  "expert": "nightly",
+  "issued_at": "2026-01-01T02:00:00Z",
+  "target_time": "2026-01-01T09:00:00Z",
+  "predicted": 47.5
+}
+```
+
+What cannot be used becomes a dead letter, as a reading does. A good one is *used* or, if it can
+no longer or not yet be of use, *ignored*: the series has no model yet, its profile does not name
+the expert, the slot has passed, or lies beyond the longest horizon. Both are counted, apart
+from the readings. Key it as the series' readings, or it lands in a partition that does not know
+the series; the optional topic `expert-forecasts` sees to that for readings keyed by sensor id.
 """
 
 OUTCOMES = """\
@@ -93,6 +122,10 @@ def topics_doc() -> str:
             FORMS,
             _fields_table(Reading),
             _limits(),
+            "## Forecasts by others\n",
+            _summary(OutsideForecast),
+            _fields_table(OutsideForecast),
+            EXAMPLE_OUTSIDE,
             "## Predictions\n",
             _record(EXAMPLE_PREDICTION),
             "### Forecasts\n",
@@ -123,7 +156,7 @@ def _topics_table() -> str:
             topic.cleanup,
             f"{topic.max_message_bytes:,}",
         )
-        for topic in catalogue()
+        for topic in catalogue(expert_forecasts=True)
     ]
     heads = (
         "Topic",
@@ -145,7 +178,8 @@ def _limits() -> str:
         f"name at most {limits.max_id_bytes} bytes\nof UTF-8 and one character that is not "
         f"space, a message at most {limits.max_quantities:,} values. A time lies in 1970\nor "
         f"later and at most {limits.max_ahead_ms // 3_600_000} hours after Kafka's own "
-        "timestamp. The size of messages and ids and the hours are settings.\n"
+        "timestamp. The size of messages and ids and the hours are settings.\nWhat a forecast "
+        f"is about lies at most {limits.max_forecast_ahead_ms // 86_400_000} days after it.\n"
     )
 
 

@@ -135,6 +135,7 @@ class FakeMeter:
     alerts: Counter[str] = field(default_factory=Counter)
     refused_states: Counter[str] = field(default_factory=Counter)
     incidents: Counter[str] = field(default_factory=Counter)
+    forecasts_by: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def stage(self, stage: Stage) -> Iterator[None]:
@@ -150,6 +151,12 @@ class FakeMeter:
 
     def readings(self, learned: int, late: int, duplicate: int, rejected: int) -> None:
         self.readings_by.update(learned=learned, late=late, duplicate=duplicate, rejected=rejected)
+
+    def forecasts(self, used: int, ignored: int) -> None:
+        self.forecasts_by.update(used=used, ignored=ignored)
+
+    def forwarded(self, forecasts: int) -> None:
+        self.forecasts_by["forwarded"] += forecasts
 
     def alert(self, kind: str, state: str) -> None:
         self.alerts[f"{kind}:{state}"] += 1

@@ -20,7 +20,7 @@ from hedgerow.models import CityModel, Learner, Profile, encode_chunk
 
 CITY = CityModel(
     profiles=(
-        Profile("road", match=("road-*",), period_seconds=300, bound_upper=90.0),
+        Profile("road", match=("road-*",), period_seconds=300, bound_upper=90.0, outside=("deep",)),
         Profile("hourly", match=("hour-*",), period_seconds=3600, horizons=(1, 24)),
     ),
     timezone="Europe/Copenhagen",
@@ -31,7 +31,7 @@ BAD = (b"", b"{", b"[1]", b'{"sensor_id": "", "timestamp": 0, "value": 1}', b"\x
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[Record]:
-    """A log of a few sensors with gaps, late, duplicate and bad messages."""
+    """A log of a few sensors with forecasts by others, gaps, late, duplicate and bad messages."""
     seed = draw(st.integers(0, 2**32 - 1))
     length = draw(st.integers(1, 160))
     random = draw(st.randoms(use_true_random=False))
@@ -44,6 +44,16 @@ def logs(draw: st.DrawFn) -> list[Record]:
             records.append(Record(offset, random.choice(BAD), b"k"))
             continue
         period = 300 if sensor.startswith("road") else 3600
+        if random.random() < 0.2:
+            forecast = {
+                "sensor_id": sensor,
+                "expert": random.choice(("deep", "deep", "nobody")),
+                "target_time": clocks[sensor]
+                + period * random.choice((-1, 0, 1, 1, 2, 3, 12, 900)),
+                "predicted": random.choice((50 + random.gauss(0, 9), 1e300, None)),
+            }
+            records.append(Record(offset, json.dumps(forecast).encode(), b"k"))
+            continue
         clocks[sensor] += period * random.choice((1, 1, 1, 1, 1, 2, 5, 0, -2))
         value = 50 + 40 * math.sin(clocks[sensor] / 13_750.0) + random.gauss(0, 4)
         if random.random() < 0.02:

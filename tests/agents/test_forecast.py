@@ -105,7 +105,7 @@ async def test_an_unforeseen_error_stops_the_worker_and_saves_nothing(
     await rig.save()
     saved = rig.store.rows[PARTITION].stored
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(rig.learner, "step", broken, raising=False)

@@ -19,6 +19,7 @@ PROMISED = (
     "hedgerow_checkpoint_bytes_total", "hedgerow_series", "hedgerow_absolute_error",
     "hedgerow_skill", "hedgerow_interval_coverage", "hedgerow_expert_weight", "hedgerow_redis_up",
     "hedgerow_broker_up", "hedgerow_accounted", "hedgerow_refused_states_total",
+    "hedgerow_outside_forecasts_total", "hedgerow_forwarded_forecasts_total",
 )  # fmt: skip
 
 

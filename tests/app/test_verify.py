@@ -126,3 +126,12 @@ def test_a_series_may_hold_colons() -> None:
     predictions.add(0, json.dumps({"id": f"{TOPIC}:3:7:a:b:c"}).encode())
     keys, bodies = predictions.of(3)
     assert (len(keys), len(bodies), int(keys[0, 0])) == (1, 1, 7)
+
+
+def test_somebodys_forecast_in_the_log_needs_no_prediction() -> None:
+    one = SimpleNamespace(
+        offset=0, timestamp=-1, key=None,
+        value=b'{"sensor_id": "a", "expert": "x", "target_time": 3600, "predicted": 1}',
+    )  # fmt: skip
+    readings = decode_readings(0, [one, message(1)], ReadingDecoder())
+    assert (readings.messages, readings.keys[:, 0].tolist()) == (2, [1])

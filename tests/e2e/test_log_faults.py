@@ -151,7 +151,7 @@ def test_by_policy_it_goes_on_and_counts_the_gap(
         key = ("hedgerow_incidents_total", (("kind", "gap"),))
         run.wait_until(lambda: worker.metrics().get(key) == 1.0, "the gap noticed")
         write(city.stack.bootstrap, city.topic, entries(45, 1))
-        shown = ("hedgerow_skipped_messages", (("partition", "0"),))
+        shown = ("hedgerow_skipped_messages", (("partition", "0"), ("topic", city.topic)))
         run.wait_until(lambda: worker.metrics().get(shown) == skipped, "the gap counted")
         run.wait_until(lambda: saved_offsets(run._where)[0] == 138, "all saved")
         assert listed(run)[0]["skipped"] == skipped

@@ -28,6 +28,14 @@ def test_defaults():
     assert topics.dead_letters.max_message_bytes == topics.readings.max_message_bytes + 1_048_576
 
 
+def test_the_topic_of_forecasts_by_others_is_there_where_it_is_used():
+    *_, extra = catalogue(expert_forecasts=True)
+
+    assert (extra.name, extra.partitions) == ("expert-forecasts", 8)
+    with pytest.raises(CatalogueError, match="two topics are called 'expert-forecasts'"):
+        catalogue(TopicNames(readings="expert-forecasts"), expert_forecasts=True)
+
+
 def test_names_and_sizes_can_be_chosen():
     names = TopicNames("in", "out", "alarm", "dead")
 

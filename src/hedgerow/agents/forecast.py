@@ -1,101 +1,36 @@
-"""The forecast agent: the whole way of a batch of readings, in one loop.
+"""The forecast agent: the whole way of a batch of readings, decode → step → emit.
 
-Before: ``app/transport`` delivers runs of messages of one partition. After: the emitter
-sends predictions, alerts and dead letters, the holdings keep what was learned.
+Before: ``agents/loop`` hands over a batch that goes on where the state ends. After: the
+emitter sends predictions, alerts and dead letters, the holdings keep what was learned.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from hedgerow.agents.errors import EmitFailed, Refused, Storm
-from hedgerow.agents.holdings import Holding, Holdings
+from hedgerow.agents.errors import Storm
+from hedgerow.agents.holdings import Holding
+from hedgerow.agents.loop import Agent
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Batch, Emitter, Meter, NoProbe, Partition, Probe
-from hedgerow.agents.storms import StormLimits
-from hedgerow.topics import ReadingDecoder
-
-logger = logging.getLogger(__name__)
+from hedgerow.agents.ports import Batch
 
 
-@dataclass(frozen=True, slots=True)
-class ForecastAgent:
-    """Decode, step, emit, checkpoint: for ever.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastAgent(Agent):
+    """Learns from the readings' topic.
 
     Parameters
     ----------
-    realign : Callable[[Partition, int], None]
-        Asks the transport to go on with a partition from this offset.
-    on_failure : Callable[[Exception], None]
-        Told of an error nobody foresaw: what the learner then holds cannot be trusted, so
-        it is forgotten unsaved and the worker stops; the last checkpoint stands. Told of a
-        storm of bad input and of a refused output too.
-    limits : StormLimits
-        How much bad input is borne.
-    probe : Probe
-        Told which points a batch has reached.
+    outputs : Outputs
+        Makes records of what was learned.
     """
 
-    decoder: ReadingDecoder
-    holdings: Holdings
     outputs: Outputs
-    emitter: Emitter
-    meter: Meter
-    realign: Callable[[Partition, int], None]
-    on_failure: Callable[[Exception], None]
-    limits: StormLimits = StormLimits()
-    probe: Probe = field(default_factory=NoProbe)
-
-    async def run(self, batches: AsyncIterable[Batch]) -> None:
-        """Work through the batches, one after the other."""
-        async for batch in batches:
-            try:
-                await self.emitter.room()
-            except (EmitFailed, Refused) as error:
-                self.on_failure(error)
-                return
-            await self.holdings.room()
-            holding = self.holdings.get(batch.partition)
-            if holding is None:
-                continue  # another worker's by now; it starts from what was saved
-            if batch.start != holding.next_offset:
-                self.realign(batch.partition, holding.next_offset)
-                continue  # fetched before a rebalance moved the partition
-            self.probe.at("polled")
-            try:
-                storm = self._step(batch, holding)
-            except Exception as error:
-                logger.exception("%s: cannot go on", batch.partition)
-                self.holdings.abandon(batch.partition)
-                self.on_failure(error)
-                return
-            if storm is not None:
-                self.on_failure(storm)
-                return
-            self.probe.at("emitted")
-            self.holdings.checkpoint_when_due(holding)
 
     def _step(self, batch: Batch, holding: Holding) -> Storm | None:
-        """Take one batch from bytes to outputs; nothing here waits, so it is one unit.
-
-        State, outputs and next offset change together: a checkpoint taken at any ``await``
-        elsewhere finds all three at the same offset. Of a batch that goes over a storm limit,
-        what lies before that message is taken.
-        """
+        """Take one batch from bytes to outputs, in one unit."""
         with self.meter.stage("decode"):
-            decoded = self.decoder.decode(batch.messages)
-        failed = [failure.position for failure in decoded.failures]
-        progress, over = self.limits.weigh(holding.progress, len(batch.messages), failed)
-        progress = replace(progress, skipped=progress.skipped + batch.skipped)
-        storm = None
-        if over is not None:
-            error = next(f.error for f in decoded.failures if f.position == over)
-            offset = batch.messages[over].offset
-            storm = self.limits.storm(batch.partition, offset, progress, error)
-            batch = batch.until(over)
-            decoded = self.decoder.decode(batch.messages)
+            batch, decoded, progress, storm = self._take(batch, holding)
         with self.meter.stage("learn"):
             result = holding.learner.step(
                 decoded.sensor_ids,
@@ -103,6 +38,7 @@ class ForecastAgent:
                 decoded.time_ms,
                 decoded.values,
                 decoded.offsets,
+                experts=decoded.experts,
             )
         with self.meter.stage("emit"):
             self.outputs.emit(self.emitter, batch, decoded, result, holding.learner)

@@ -52,7 +52,7 @@ class Outputs:
                 self._meter.alert(event.kind, event.state)
         failures = failures_of(decoded, result)
         for failure in failures:
-            emitter.emit_with_headers(_dead_letter(self._names.dead_letters, batch, failure))
+            emitter.emit_with_headers(dead_letter_record(self._names.dead_letters, batch, failure))
         self._count(batch, decoded, result, failures, learner)
 
     def _count(
@@ -72,6 +72,9 @@ class Outputs:
             late=int(by_outcome[Outcome.LATE]),
             duplicate=int(by_outcome[Outcome.DUPLICATE]),
             rejected=int(by_outcome[Outcome.REJECTED]) + decoded.rejected,
+        )
+        self._meter.forecasts(
+            used=int(by_outcome[Outcome.USED]), ignored=int(by_outcome[Outcome.IGNORED])
         )
 
 
@@ -136,7 +139,8 @@ def failures_of(decoded: DecodedBatch, result: StepResult) -> list[Failure]:
     return [by_message[position] for position in sorted(by_message)]
 
 
-def _dead_letter(topic: str, batch: Batch, failure: Failure) -> OutRecord:
+def dead_letter_record(topic: str, batch: Batch, failure: Failure) -> OutRecord:
+    """Make the record that keeps a message of a batch, with what was wrong with it."""
     letter = dead_letter(
         batch.messages[failure.position], failure, batch.partition.topic, batch.partition.number
     )

@@ -285,6 +285,14 @@ class Meter(Protocol):
         """Count readings by outcome."""
         ...
 
+    def forecasts(self, used: int, ignored: int) -> None:
+        """Count forecasts of outside experts by outcome."""
+        ...
+
+    def forwarded(self, forecasts: int) -> None:
+        """Count forecasts handed on from their own topic to the readings' topic."""
+        ...
+
     def alert(self, kind: str, state: str) -> None:
         """Count one alert record."""
         ...

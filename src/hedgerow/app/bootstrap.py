@@ -16,7 +16,9 @@ from yarl import URL
 
 from hedgerow.agents.errors import LogChanged, LogGap
 from hedgerow.agents.forecast import ForecastAgent
+from hedgerow.agents.forward import ForwardAgent
 from hedgerow.agents.holdings import Holding, Holdings
+from hedgerow.agents.loop import Agent
 from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import NoProbe, Partition, Probe
 from hedgerow.agents.storms import StormLimits
@@ -146,11 +148,13 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
     app.on_partitions_assigned.connect(assigned)
     app.on_partitions_revoked.connect(revoked)
 
-    readings = app.topic(
-        settings.topics.readings, key_serializer="raw", value_serializer="raw", internal=False
-    )
+    def start_agent(name: str, topic: str, agent: Agent) -> None:
+        source = app.topic(topic, key_serializer="raw", value_serializer="raw", internal=False)
+        app.agent(source, name=name, concurrency=1)(agent.run)
 
-    app.agent(readings, name="forecast", concurrency=1)(loop.agent.run)
+    start_agent("forecast", settings.topics.readings, loop.agent)
+    if settings.topics.forward:
+        start_agent("forward", settings.topics.expert_forecasts, _forward_agent(settings, loop))
 
     def lag_of(holding: Holding) -> int | None:
         consumer: BatchConsumer = app.consumer
@@ -227,6 +231,22 @@ def forecast_loop(
         probe=probe,
     )
     return Loop(holdings, agent, emitter, metrics, failure)
+
+
+def _forward_agent(settings: Settings, loop: Loop) -> ForwardAgent:
+    """Wire the agent that hands on forecasts, beside a worker's own."""
+    agent = loop.agent
+    return ForwardAgent(
+        decoder=agent.decoder,
+        holdings=loop.holdings,
+        names=topic_names(settings),
+        emitter=loop.emitter,
+        meter=loop.metrics,
+        realign=agent.realign,
+        on_failure=loop.failure,
+        limits=agent.limits,
+        probe=agent.probe,
+    )
 
 
 def _faust_app(settings: Settings) -> FaustApp:

@@ -39,6 +39,14 @@ class WorkerMetrics:
         self._readings = Counter(
             "hedgerow_readings", "Readings, by outcome.", ["outcome"], registry=registry
         )
+        self._forecasts = Counter(
+            "hedgerow_outside_forecasts", "Forecasts of outside experts, by outcome.",
+            ["outcome"], registry=registry,
+        )  # fmt: skip
+        self._forwarded = Counter(
+            "hedgerow_forwarded_forecasts",
+            "Forecasts handed on from expert-forecasts to the readings' topic.", registry=registry,
+        )  # fmt: skip
         self._predictions = Counter(
             "hedgerow_predictions", "Prediction records sent.", registry=registry
         )
@@ -87,6 +95,8 @@ class WorkerMetrics:
             outcome: self._readings.labels(outcome=outcome)
             for outcome in ("learned", "late", "duplicate", "rejected")
         }
+        self._used = self._forecasts.labels(outcome="used")
+        self._ignored = self._forecasts.labels(outcome="ignored")
         self._decoded = self._messages.labels(outcome="decoded")
         self._dead = self._messages.labels(outcome="dead-lettered")
 
@@ -121,6 +131,15 @@ class WorkerMetrics:
         self._outcomes["duplicate"].inc(duplicate)
         self._outcomes["rejected"].inc(rejected)
         self._predictions.inc(learned)
+
+    def forecasts(self, used: int, ignored: int) -> None:
+        """Count forecasts of outside experts by outcome."""
+        self._used.inc(used)
+        self._ignored.inc(ignored)
+
+    def forwarded(self, forecasts: int) -> None:
+        """Count forecasts handed on to the readings' topic."""
+        self._forwarded.inc(forecasts)
 
     def alert(self, kind: str, state: str) -> None:
         """Count one alert record."""

@@ -234,6 +234,8 @@ class TopicSettings(Section):
     predictions: str = "predictions"
     alerts: str = "alerts"
     dead_letters: str = "dead-letters"
+    expert_forecasts: str = "expert-forecasts"
+    forward: bool = Field(False, description="hand expert_forecasts on to the readings' topic")
     partitions: int = Field(8, ge=1, le=10_000)
     replication: int = Field(1, ge=1, le=10)
     create: bool = Field(True, description="make missing topics when a worker starts")
@@ -308,7 +310,9 @@ class ProfileSettings(Section):
     horizons: Horizons | None = None
     experts: tuple[str, ...] = ("accurate",)
     outside: tuple[str, ...] = ()
+    naive: bool = True
     aggregation: str = "ml-poly"
+    drift: bool = True
     interval_level: float = Field(0.9, gt=0.5, lt=1)
     bound_lower: float | None = None
     bound_upper: float | None = None

@@ -56,21 +56,23 @@ class StateCollector(Collector):
         """Yield the gauges of this moment."""
         held = self._holdings.all()
         lag = GaugeMetricFamily(
-            "hedgerow_consumer_lag", "Messages not learned yet.", labels=["partition"]
+            "hedgerow_consumer_lag", "Messages not learned yet.", labels=["topic", "partition"]
         )
         offset = GaugeMetricFamily(
-            "hedgerow_next_offset", "First offset not learned yet.", labels=["partition"]
+            "hedgerow_next_offset", "First offset not learned yet.", labels=["topic", "partition"]
         )
         saved = GaugeMetricFamily(
-            "hedgerow_saved_offset", "Next offset of the last checkpoint.", labels=["partition"]
-        )
+            "hedgerow_saved_offset", "Next offset of the last checkpoint.",
+            labels=["topic", "partition"],
+        )  # fmt: skip
         skipped = GaugeMetricFamily(
             "hedgerow_skipped_messages",
             "Messages gone from Kafka before they were learned; kept with the state.",
-            labels=["partition"],
+            labels=["topic", "partition"],
         )
         for holding in held:
-            labels = [str(holding.claim.partition.number)]
+            partition = holding.claim.partition
+            labels = [partition.topic, str(partition.number)]
             behind = self._lag_of(holding)
             if behind is not None:
                 lag.add_metric(labels, behind)
@@ -182,6 +184,8 @@ def _accounting(held: list[Holding]) -> Metric:
         ("readings", "late", "late"),
         ("readings", "duplicate", "duplicate"),
         ("readings", "rejected", "rejected"),
+        ("forecasts", "used", "forecasts_used"),
+        ("forecasts", "ignored", "forecasts_ignored"),
     ):
         total = sum(getattr(h.learner.counts, field) for h in held)
         counts.add_metric([unit, outcome], total)

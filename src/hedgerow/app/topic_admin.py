@@ -28,6 +28,7 @@ def topic_names(settings: Settings) -> TopicNames:
         predictions=topics.predictions,
         alerts=topics.alerts,
         dead_letters=topics.dead_letters,
+        expert_forecasts=topics.expert_forecasts,
     )
 
 
@@ -37,6 +38,7 @@ def topic_catalogue(settings: Settings) -> Catalogue:
         topic_names(settings),
         partitions=settings.topics.partitions,
         replication=settings.topics.replication,
+        expert_forecasts=settings.topics.forward,
     )
 
 

@@ -211,14 +211,17 @@ def decode_readings(
     marks: dict[str, int] = {}
     for part in _runs(messages):
         decoded = decoder.decode(part)
-        for sensor, quantity in zip(decoded.sensor_ids, decoded.quantities, strict=True):
+        columns = (decoded.sensor_ids, decoded.quantities, decoded.offsets.tolist())
+        for sensor, quantity, offset, expert in zip(*columns, decoded.experts, strict=True):
+            if expert:
+                continue  # somebody's forecast: it is learned, but gives no prediction
             series = series_key(sensor, quantity)
             mark = marks.get(series)
             if mark is None:
                 mark = marks[series] = _hash(series.encode(errors="surrogatepass"))
                 names[mark] = series
             series_of.append(mark)
-        offsets.extend(decoded.offsets.tolist())
+            offsets.append(offset)
         failed.update(part[failure.position].offset for failure in decoded.failures)
         count += len(part)
         progress(len(part))

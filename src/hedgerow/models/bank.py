@@ -17,6 +17,7 @@ from hedgerow.models.aggregation import RULES
 from hedgerow.models.ensemble import Team
 from hedgerow.models.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
 from hedgerow.models.errors import SnapshotError
+from hedgerow.models.experts import NAIVE_EXPERTS
 from hedgerow.models.layout import PHASE, RowLayout, row_layout
 from hedgerow.models.profile import Profile
 from hedgerow.models.snapshot import RawChunk
@@ -140,6 +141,9 @@ def _grown(rows: NDArray[Number], used: int, capacity: int) -> NDArray[Number]:
 def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> kernel.Setup:
     experts = layout.plan
     absent_absolute, absent_squared = (np.zeros(len(experts.names), bool) for _ in range(2))
+    if not profile.naive:
+        for naive in range(len(NAIVE_EXPERTS)):
+            absent_absolute[naive] = absent_squared[naive] = True
     if experts.hour >= 0:
         absent_absolute[experts.hour + 1] = absent_squared[experts.hour] = True
     if experts.hold >= 0:
@@ -168,6 +172,7 @@ def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> kernel.Setup
         rule=RULES.index(profile.aggregation),
         absent_absolute=absent_absolute,
         absent_squared=absent_squared,
+        drift=profile.drift,
         rules=_rules(profile),
         zone=zone,
     )

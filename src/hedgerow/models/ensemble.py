@@ -190,7 +190,11 @@ def freeze(
     row[entry + ROOT_SHIFT], row[entry + ROOT_SCALE] = row[ROOT_MEAN], math.sqrt(row[ROOT_VARIANCE])
     row[entry + DAY_SHARE] = (target_ms % DAY_MS) / DAY_MS
     for i in range(sizes.outsiders):
-        row[first + team.outside + i] = standing(row, sizes, i, at.slot + at.horizon)
+        # As all others, within what the series may do: one wild forecast among the first would
+        # else outweigh all that follow.
+        off = standing(row, sizes, i, at.slot + at.horizon) - row[MEAN]
+        reach = CLIP_Z * row[entry + SCALE]
+        row[first + team.outside + i] = row[MEAN] + clamp(off, reach)
     x = single[at.origin : at.origin + sizes.padded]
     usual_z = standard(row, usual, 0.0)
     common = sizes.features - 3 * sizes.horizons + 3 * k

@@ -88,7 +88,8 @@ from hedgerow.models.layout import (
 from hedgerow.models.least_squares import Single, gain_step
 from hedgerow.models.zone import ZoneTable, is_holiday, local_time
 
-LEARNED, LATE, DUPLICATE, REJECTED = range(4)
+LEARNED, LATE, DUPLICATE, REJECTED, USED, IGNORED = range(6)  # the last two of forecasts
+READING = -1  # in place of an outside expert's number
 
 # Values beyond this are learned as this: fourth powers of them stay finite.
 LARGEST = 1e60
@@ -117,6 +118,7 @@ class Setup(NamedTuple):
     rule: int
     absent_absolute: Flags
     absent_squared: Flags
+    drift: bool
     rules: Rules
     zone: ZoneTable
 
@@ -268,6 +270,8 @@ def _learn_drift(
 
     Returns whether the alarm sounded.
     """
+    if not setup.drift:
+        return False
     unit = usual_error(row[block + INTERVAL : block + DRIFT_STATE], row[entry + DAY_SHARE])
     if unit <= 0.0:
         return False
@@ -438,6 +442,8 @@ def _aggregate(row: Array, setup: Setup, block: int, entry: int, weights: Array)
     predicted = weigh(row[at : at + size], setup.rule, predictions, setup.absent_absolute, weights)
     at = block + sizes.table_squared
     mean = weigh(row[at : at + size], setup.rule, predictions, setup.absent_squared, weights)
+    if math.isnan(predicted) or math.isnan(mean):  # all asleep but the naive, who are absent
+        predicted = mean = predictions[PERSISTENCE]
     row[entry + WEIGHED], row[entry + WEIGHED_MEAN] = predicted, mean
     state = row[block + INTERVAL : block + DRIFT_STATE]
     floor, ceiling = _floor(row, setup.team), setup.team.maximum
@@ -498,13 +504,16 @@ def forecast(
 
 
 @jit
-def take_outside(
-    row: Array, sizes: Layout, outsider: int, target_ms: int, predicted: float
-) -> None:
-    """Keep the forecast of an outside expert if it is about a slot that is still to come."""
+def take_outside(row: Array, sizes: Layout, outsider: int, target_ms: int, predicted: float) -> int:
+    """Keep the forecast of an outside expert if it is about a slot that is still to come.
+
+    Returns its outcome.
+    """
     slot = slot_of(row, sizes, target_ms)
     if row[SLOT] < slot < row[SLOT] + sizes.outside_slots:
         stand(row, sizes, outsider, slot, clamp(predicted, LARGEST))
+        return USED
+    return IGNORED
 
 
 @jit
@@ -532,7 +541,9 @@ def step_rows(
         p = positions[i]
         rows = Rows(exact[where[i]], single[where[i]])
         if outside[p] >= 0:
-            take_outside(rows.exact, setup.sizes, outside[p], time_ms[p], values[p])
+            out.outcomes[p] = take_outside(
+                rows.exact, setup.sizes, outside[p], time_ms[p], values[p]
+            )
             continue
         reading = Reading(p, time_ms[p], values[p], offsets[p])
         if take(rows, setup, reading, silent, scratch, out):

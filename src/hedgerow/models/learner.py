@@ -67,6 +67,7 @@ class Learner:
         self._bank_numbers: dict[tuple[int, int], int] = {}
         self._max_series = max_series
         self._zone = zone_table(city.timezone, city.holidays)
+        self._outside = [{name: i for i, name in enumerate(p.outside)} for p in city.profiles]
         self._widest = max(len(p.horizons) for p in city.profiles)
 
     @property
@@ -81,6 +82,8 @@ class Learner:
         time_ms: NDArray[np.int64],
         values: NDArray[np.float64],
         offsets: NDArray[np.int64],
+        *,
+        experts: Sequence[str] | None = None,
     ) -> StepResult:
         """Score, learn and forecast a batch of readings in log order.
 
@@ -94,6 +97,9 @@ class Learner:
             What was measured.
         offsets : ndarray of int64, shape (n,)
             Log offset of the message each reading came from.
+        experts : sequence of str, length n, optional
+            Where it is not empty, no reading stands there but what this outside expert
+            predicts, ``time_ms`` being the time it is about. Left out, all are readings.
 
         Returns
         -------
@@ -103,8 +109,11 @@ class Learner:
         time_ms = np.require(time_ms, np.int64, ["C", "W"])
         values = np.require(values, np.float64, ["C", "W"])
         offsets = np.require(offsets, np.int64, ["C", "W"])
-        outside = np.full(len(sensor_ids), -1)
         out = outputs(len(sensor_ids), self._widest)
+        forecasts = _forecasts(experts)
+        is_forecast = np.zeros(len(sensor_ids), bool)
+        is_forecast[list(forecasts)] = True
+        out.outcomes[is_forecast] = Outcome.IGNORED
         refusals = _unusable(time_ms, values)
         usable = np.ones(len(sensor_ids), bool)
         usable[[refusal.position for refusal in refusals]] = False
@@ -113,6 +122,10 @@ class Learner:
         bank_of = np.where(ids >= 0, self.series.banks[ids], NOWHERE)
         for p in np.flatnonzero(usable & (bank_of < 0)).tolist():
             series = self.series.find(sensor_ids[p], quantities[p])
+            if is_forecast[p]:
+                if series >= 0:  # its row may have come with a reading of this batch
+                    ids[p], bank_of[p] = series, self.series.banks[series]
+                continue
             if series < 0:
                 if len(self.series) >= self._max_series:
                     refusals.append(self._over_limit(p, sensor_ids[p], quantities[p]))
@@ -123,6 +136,13 @@ class Learner:
             out.outcomes[p] = self._settle(series, int(time_ms[p]), float(values[p]))
             bank_of[p] = self.series.banks[series]
             if out.outcomes[p] != _FOR_THE_BANK:
+                bank_of[p] = NOWHERE
+
+        outside = np.full(len(sensor_ids), kernel.READING)
+        for p, expert in forecasts.items():
+            profile = self.series.profiles[ids[p]]
+            outside[p] = self._outside[profile].get(expert, NOWHERE)
+            if ids[p] < 0 or outside[p] < 0:
                 bank_of[p] = NOWHERE
 
         for number in np.unique(bank_of[usable]).tolist():
@@ -190,7 +210,7 @@ class Learner:
             time_ms=np.array(infant.times_ms[:n], np.int64),
             values=np.array(infant.values[:n], np.float64),
             offsets=np.zeros(n, np.int64),
-            outside=np.full(n, -1),
+            outside=np.full(n, kernel.READING),
             out=outputs(n, self._widest),
             silent=True,
         )
@@ -209,6 +229,8 @@ class Learner:
         self.counts.late += counted[Outcome.LATE]
         self.counts.duplicate += counted[Outcome.DUPLICATE]
         self.counts.rejected += counted[Outcome.REJECTED]
+        self.counts.forecasts_used += counted[Outcome.USED]
+        self.counts.forecasts_ignored += counted[Outcome.IGNORED]
 
     def _result(
         self,
@@ -290,6 +312,13 @@ class Learner:
 
 
 _FOR_THE_BANK = -1  # an outcome still open: the reading goes on to its bank
+
+
+def _forecasts(experts: Sequence[str] | None) -> dict[int, str]:
+    """Return the positions that hold no reading but an outside expert's forecast."""
+    if experts is None or not any(experts):
+        return {}
+    return {p: expert for p, expert in enumerate(experts) if expert}
 
 
 def _unusable(time_ms: NDArray[np.int64], values: NDArray[np.float64]) -> list[Refusal]:

@@ -126,7 +126,7 @@ class PluginBank(Bank):
             reading = Reading(p, int(time_ms[p]), float(values[p]), int(offsets[p]))
             rows = kernel.Rows(self.rows[line], self.singles[line])
             if outside[p] >= 0:
-                kernel.take_outside(
+                out.outcomes[p] = kernel.take_outside(
                     rows.exact, self.setup.sizes, outside[p], reading.time_ms, reading.value
                 )
                 continue

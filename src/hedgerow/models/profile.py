@@ -63,14 +63,20 @@ class Profile:
     horizons : tuple of int
         How many slots ahead to forecast, strictly increasing.
     experts : tuple of str
-        Names of experts or presets, as in `hedgerow.models.experts`; the naive ones are always
-        there.
+        Names of experts or presets, as in `hedgerow.models.experts`; the naive ones need no
+        naming.
     outside : tuple of str
         Names of experts whose forecasts come as records in the log.
+    naive : bool
+        Whether the naive experts are weighed with the others. They are asked in any case, for
+        skill is measured against them; persistence stands in where everybody else sleeps.
     river : tuple of RiverExpert
         Further experts that run beside the compiled ones, at River's speed.
     aggregation : str
         How the experts are weighed, one of `hedgerow.models.aggregation.RULES`.
+    drift : bool
+        Whether drift is looked for and answered: regrets forgotten, memories shortened, an error
+        to one side added back. Without it a series learns by the published rule alone.
     interval_level : float
         Share of labels that should fall inside the interval.
     bound_lower, bound_upper : float, optional
@@ -98,8 +104,10 @@ class Profile:
     horizons: tuple[int, ...] = (1, 3, 12)
     experts: tuple[str, ...] = ("accurate",)
     outside: tuple[str, ...] = ()
+    naive: bool = True
     river: tuple[RiverExpert, ...] = ()
     aggregation: str = "ml-poly"
+    drift: bool = True
     interval_level: float = 0.9
     bound_lower: float | None = None
     bound_upper: float | None = None

@@ -77,7 +77,7 @@ class _Restoration:
 
     def run(self) -> None:
         learner = self.learner
-        counts = self.meta["counts"]
+        counts = {"forecasts_used": 0, "forecasts_ignored": 0, **self.meta["counts"]}
         for name in (field.name for field in fields(learner.counts)):
             setattr(learner.counts, name, _whole(counts[name]))
         if self.meta["timezone"] != learner.city.timezone:

@@ -16,12 +16,14 @@ from hedgerow.models.alerts import AlertEvent
 
 
 class Outcome(IntEnum):
-    """What became of a reading."""
+    """What became of a reading, or (the last two) of an outside forecast."""
 
     LEARNED = kernel.LEARNED
     LATE = kernel.LATE
     DUPLICATE = kernel.DUPLICATE
     REJECTED = kernel.REJECTED
+    USED = kernel.USED
+    IGNORED = kernel.IGNORED
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Counts:
     late: int = 0
     duplicate: int = 0
     rejected: int = 0
+    forecasts_used: int = 0
+    forecasts_ignored: int = 0
 
     @property
     def messages(self) -> int:
@@ -48,7 +52,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reading that could not be taken.
+    """A reading or outside forecast that could not be taken.
 
     Attributes
     ----------
@@ -68,12 +72,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a batch of n readings, m of them learned, brought forth; H horizons.
+    """What a batch of n readings and outside forecasts, m of them learned, brought forth.
+
+    H is the number of horizons.
 
     Attributes
     ----------
     outcomes : ndarray of int8, shape (n,)
-        `Outcome` of each reading.
+        `Outcome` of each.
     learned : ndarray of int64, shape (m,)
         Positions of the learned readings, in log order; the lines of what follows.
     horizons : ndarray of int32, shape (m, H)
@@ -89,7 +95,7 @@ class StepResult:
     alerts : list of AlertEvent
         Episodes that opened or resolved, in log order.
     refusals : list of Refusal
-        The rejected readings, in log order.
+        What was rejected, in log order.
     """
 
     outcomes: NDArray[np.int8]

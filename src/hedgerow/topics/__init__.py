@@ -13,7 +13,7 @@ from hedgerow.topics.encode import (
 from hedgerow.topics.errors import CatalogueError, RecordError, TimestampError, TopicError
 from hedgerow.topics.identity import alert_id, episode_id, prediction_id, series_key
 from hedgerow.topics.messages import DecodedBatch, Failure, Limits, Message, Reason
-from hedgerow.topics.records import Alert, Forecast, Prediction, Reading
+from hedgerow.topics.records import Alert, Forecast, OutsideForecast, Prediction, Reading
 from hedgerow.topics.timestamps import epoch_time, format_time, parse_time
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Forecast",
     "Limits",
     "Message",
+    "OutsideForecast",
     "Prediction",
     "Reading",
     "ReadingDecoder",

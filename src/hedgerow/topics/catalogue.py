@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hedgerow.topics.errors import CatalogueError
-from hedgerow.topics.records import Alert, Prediction, Reading
+from hedgerow.topics.records import Alert, OutsideForecast, Prediction, Reading
 
 _DAY_MS = 86_400_000
 _MEBIBYTE = 1_048_576
@@ -27,6 +27,7 @@ class TopicNames:
     predictions: str = "predictions"
     alerts: str = "alerts"
     dead_letters: str = "dead-letters"
+    expert_forecasts: str = "expert-forecasts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class TopicSpec:
         How it is called.
     carries, key : str
         A sentence each, for people.
-    record : type[Reading] | type[Prediction] | type[Alert] | None
+    record : type[Reading] | type[OutsideForecast] | type[Prediction] | type[Alert] | None
         The type of its values; ``None`` where they are the original bytes.
     partitions, replication : int
         How it is spread.
@@ -56,7 +57,7 @@ class TopicSpec:
     name: str
     carries: str
     key: str
-    record: type[Reading] | type[Prediction] | type[Alert] | None
+    record: type[Reading] | type[OutsideForecast] | type[Prediction] | type[Alert] | None
     partitions: int
     replication: int
     retention_ms: int
@@ -82,15 +83,18 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All topics, by role."""
+    """All topics, by role; ``expert_forecasts`` only where it is asked for."""
 
     readings: TopicSpec
     predictions: TopicSpec
     alerts: TopicSpec
     dead_letters: TopicSpec
+    expert_forecasts: TopicSpec | None
 
     def __iter__(self) -> Iterator[TopicSpec]:
         yield from (self.readings, self.predictions, self.alerts, self.dead_letters)
+        if self.expert_forecasts is not None:
+            yield self.expert_forecasts
 
 
 DEFAULT_NAMES = TopicNames()
@@ -102,16 +106,20 @@ def catalogue(
     partitions: int = 8,
     replication: int = 1,
     input_max_message_bytes: int = _MEBIBYTE,
+    expert_forecasts: bool = False,
 ) -> Catalogue:
     """Describe the topics, under these names and this large.
 
     Parameters
     ----------
     partitions : int
-        Of readings, predictions and alerts; dead letters have one, they should be few.
+        Of readings, predictions, alerts and expert forecasts; dead letters have one, they should
+        be few.
     input_max_message_bytes : int
         The readings' ``max.message.bytes``. Dead letters take 1 MB more, for a message that
         just fitted there must fit with its headers.
+    expert_forecasts : bool
+        Whether the optional topic is used.
 
     Raises
     ------
@@ -129,7 +137,7 @@ def catalogue(
     topics = Catalogue(
         readings=TopicSpec(
             name=names.readings,
-            carries="Readings as sensors send them; the input.",
+            carries="Readings as sensors send them, and forecasts by others; the input.",
             key="Free, and best the sensor id: a series must keep to one partition. "
             "For a bare number it is the sensor id.",
             record=Reading,
@@ -168,6 +176,19 @@ def catalogue(
             retention_ms=30 * _DAY_MS,
             max_message_bytes=input_max_message_bytes + _MEBIBYTE,
         ),
+        expert_forecasts=TopicSpec(
+            name=names.expert_forecasts,
+            carries="Optional: forecasts by others, each forwarded to the readings' topic under "
+            "its sensor id as key.",
+            key="Free; forecasts of one sensor keep their order only in one partition.",
+            record=OutsideForecast,
+            partitions=partitions,
+            replication=replication,
+            retention_ms=7 * _DAY_MS,
+            max_message_bytes=input_max_message_bytes,
+        )
+        if expert_forecasts
+        else None,
     )
     _check_names([topic.name for topic in topics])
     return topics

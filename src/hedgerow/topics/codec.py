@@ -1,4 +1,4 @@
-"""Bytes to readings: the fast way for what is right, `examine` for the rest.
+"""Bytes to readings and outside forecasts: the fast way for what is right, else `examine`.
 
 Before: the transport's batch of Kafka records. After: the learner takes the columns, the
 failures become dead letters. What a message gives depends on the message alone, never on the
@@ -11,10 +11,17 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from hedgerow.topics.errors import TimestampError
-from hedgerow.topics.examine import MAX_NESTING, examine, name_fault
+from hedgerow.topics.examine import (
+    MAX_NESTING,
+    Verdict,
+    check_time,
+    examine,
+    name_fault,
+    read_time,
+)
 from hedgerow.topics.messages import (
     DEFAULT_LIMITS,
     DecodedBatch,
@@ -23,12 +30,19 @@ from hedgerow.topics.messages import (
     Message,
     Reason,
 )
-from hedgerow.topics.records import Reading
+from hedgerow.topics.records import OutsideForecast, Reading
 from hedgerow.topics.timestamps import MAX_TIME_MS, epoch_time, parse_time
 
 __all__ = ["DecodedBatch", "Failure", "Limits", "Message", "ReadingDecoder", "Reason"]
 
 _NAMES_REMEMBERED = 65_536  # ids; at 256 bytes each some 25 MB at the very worst
+
+
+class _AsForecast(OutsideForecast, frozen=True, gc=False):
+    """An outside forecast, and what would make a reading of it."""
+
+    value: msgspec.Raw | UnsetType = UNSET
+    values: msgspec.Raw | UnsetType = UNSET
 
 
 class ReadingDecoder:
@@ -61,12 +75,13 @@ class ReadingDecoder:
         # as they are many.
         self._short = min(2 * MAX_NESTING, limits.max_message_bytes)
         self._parse = msgspec.json.Decoder(Reading | float).decode
+        self._parse_forecast = msgspec.json.Decoder(_AsForecast).decode
         self._names: dict[str, str] = {}
 
     def decode(self, messages: Sequence[Message]) -> DecodedBatch:
         """Decode a batch; never raises, whatever the bytes are.
 
-        Every message gives at least one reading or a failure.
+        Every message gives at least one reading or forecast, or a failure.
         """
         sensor_ids: list[str] = []
         quantities: list[str] = []
@@ -75,6 +90,7 @@ class ReadingDecoder:
         offsets: list[int] = []
         positions: list[int] = []
         failures: list[Failure] = []
+        forecasts: list[tuple[int, str]] = []
         rejected = 0
         for position, message in enumerate(messages):
             quick = self._read_quickly(message)
@@ -90,10 +106,14 @@ class ReadingDecoder:
                     continue
                 readings: Iterable[tuple[str, float]] = content.items()
             else:
-                verdict = examine(message.value, message.key, message.timestamp, self._limits)
+                verdict = self._read_forecast(message) or examine(
+                    message.value, message.key, message.timestamp, self._limits
+                )
                 sensor_id, time = verdict.sensor_id, verdict.time_ms
                 readings = verdict.readings
                 rejected += verdict.rejected
+                if verdict.expert:
+                    forecasts.append((len(values), verdict.expert))
                 if verdict.reason is not None:
                     failures.append(Failure(position, verdict.reason, verdict.error))
             for quantity, value in readings:
@@ -103,9 +123,13 @@ class ReadingDecoder:
                 values.append(value)
                 offsets.append(message.offset)
                 positions.append(position)
+        experts = [""] * len(values)
+        for place, expert in forecasts:
+            experts[place] = expert
         return DecodedBatch(
             sensor_ids=sensor_ids,
             quantities=quantities,
+            experts=experts,
             time_ms=np.array(time_ms, np.int64),
             values=np.array(values, np.float64),
             offsets=np.array(offsets, np.int64),
@@ -115,7 +139,7 @@ class ReadingDecoder:
         )
 
     def _read_quickly(self, message: Message) -> tuple[str, int, float | dict[str, float]] | None:
-        """Read a flawless message; ``None`` for one that has to be examined.
+        """Read a flawless reading; ``None`` for what has to be looked at again.
 
         Stricter than `examine`, never laxer: what this accepts, that accepts alike.
         """
@@ -140,6 +164,27 @@ class ReadingDecoder:
             return (sensor_id, time, value) if values is UNSET else None
         several = isinstance(values, dict) and self._plain_values(values)
         return (sensor_id, time, values) if value is UNSET and several else None
+
+    def _read_forecast(self, message: Message) -> Verdict | None:
+        """Read a flawless outside forecast, as strictly as `_read_quickly` reads readings."""
+        raw, limits = message.value, self._limits
+        if raw is None or not self._plain(raw):
+            return None
+        try:
+            found = self._parse_forecast(raw)
+            time = read_time(found.target_time)
+            check_time(time, message.timestamp, limits.max_forecast_ahead_ms)
+            if found.issued_at is not UNSET:
+                check_time(read_time(found.issued_at))
+        except (ValueError, TimestampError):
+            return None
+        if found.value is not UNSET or found.values is not UNSET:
+            return None
+        sensor_id, expert = self._name(found.sensor_id), self._name(found.expert)
+        quantity = self._name(found.quantity) if isinstance(found.quantity, str) else ""
+        if sensor_id is None or expert is None or quantity is None:
+            return None
+        return Verdict(sensor_id, time, ((quantity, found.predicted),), expert=expert)
 
     def _plain(self, raw: bytes) -> bool:
         if len(raw) > self._limits.max_message_bytes:
@@ -170,6 +215,9 @@ class ReadingDecoder:
             if quantity not in self._names and self._learn_name(quantity) is None:
                 return False
         return True
+
+    def _name(self, name: str) -> str | None:
+        return self._names.get(name) or self._learn_name(name)
 
     def _learn_name(self, name: str) -> str | None:
         """Keep one text object per usable name, its hash computed; ``None`` for an unusable one."""

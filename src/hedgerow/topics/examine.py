@@ -1,8 +1,8 @@
 """The slow, exact way to read a message: says precisely what is wrong with it.
 
 Before: `hedgerow.topics.codec`, which comes here only with what its fast way refused. After:
-a dead letter with a reason, or the readings that were good after all (a duplicate JSON name, a
-lone surrogate in a field nobody reads).
+a dead letter with a reason, or what was good after all (a duplicate JSON name, a lone surrogate
+in a field nobody reads).
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Verdict:
     Attributes
     ----------
     readings : tuple[tuple[str, float], ...]
-        Quantity and finite value of each good one.
+        Quantity and finite value of each good one; of an outside forecast what it predicts.
+    expert : str
+        Whose forecast it is; empty for readings.
     rejected : int
         How many values of a named sensor were refused.
     reason : Reason | None
@@ -47,6 +49,7 @@ class Verdict:
     rejected: int = 0
     reason: Reason | None = None
     error: str = ""
+    expert: str = ""
 
 
 class _Refused(Exception):
@@ -148,16 +151,50 @@ def _read_object(data: dict[str, Json], kafka_ms: int, limits: Limits) -> Verdic
     if not isinstance(sensor_id, str):
         _refuse(Reason.KEY, f"sensor_id {show(sensor_id)} is not a text")
     _check_name("sensor_id", sensor_id, limits)
+    if "expert" in data and "value" not in data and "values" not in data:
+        return _read_forecast(sensor_id, data, kafka_ms, limits)
     if "timestamp" not in data:
         _refuse(Reason.SCHEMA, "timestamp is missing")
     values = _values_by_quantity(data, limits)
     try:
-        time_ms = _read_time(data["timestamp"])
-        check_time(time_ms, kafka_ms, limits)
+        time_ms = read_time(data["timestamp"])
+        check_time(time_ms, kafka_ms, limits.max_ahead_ms)
     except TimestampError as error:
         text = f"timestamp {show(data['timestamp'])} {error}"
         _refuse(Reason.TIME, text, rejected=len(values))
     return _weigh(sensor_id, time_ms, values)
+
+
+def _read_forecast(sensor_id: str, data: dict[str, Json], kafka_ms: int, limits: Limits) -> Verdict:
+    expert, quantity = data["expert"], data.get("quantity")
+    if not isinstance(expert, str):
+        _refuse(Reason.KEY, f"expert {show(expert)} is not a text")
+    _check_name("expert", expert, limits)
+    if quantity is None:
+        quantity = ""
+    elif isinstance(quantity, str):
+        _check_name("quantity", quantity, limits)
+    else:
+        _refuse(Reason.KEY, f"quantity {show(quantity)} is neither a text nor null")
+    for field in ("target_time", "predicted"):
+        if field not in data:
+            _refuse(Reason.SCHEMA, f"{field} is missing from the forecast of {show(expert)}")
+    target_ms = _forecast_time(data, "target_time", kafka_ms, limits)
+    if "issued_at" in data:
+        _forecast_time(data, "issued_at", -1, limits)
+    predicted = data["predicted"]
+    if not isinstance(predicted, float) or not math.isfinite(predicted):
+        _refuse(Reason.VALUE, f"predicted {show(predicted)} is not a finite number")
+    return Verdict(sensor_id, target_ms, ((quantity, predicted),), expert=expert)
+
+
+def _forecast_time(data: dict[str, Json], field: str, kafka_ms: int, limits: Limits) -> int:
+    try:
+        time_ms = read_time(data[field])
+        check_time(time_ms, kafka_ms, limits.max_forecast_ahead_ms)
+    except TimestampError as error:
+        _refuse(Reason.TIME, f"{field} {show(data[field])} {error}")
+    return time_ms
 
 
 def _values_by_quantity(data: dict[str, Json], limits: Limits) -> dict[str, Json]:
@@ -181,7 +218,19 @@ def _values_by_quantity(data: dict[str, Json], limits: Limits) -> dict[str, Json
     return values
 
 
-def _read_time(stamp: Json) -> int:
+def read_time(stamp: Json) -> int:
+    """Read a time as epoch milliseconds.
+
+    Raises
+    ------
+    TimestampError
+        If it is neither an ISO 8601 text nor a finite number.
+
+    Examples
+    --------
+    >>> read_time("2026-01-01T08:00:00Z"), read_time(1767254400.0)
+    (1767254400000, 1767254400000)
+    """
     if isinstance(stamp, str):
         return parse_time(stamp)
     if isinstance(stamp, float) and math.isfinite(stamp):
@@ -189,13 +238,15 @@ def _read_time(stamp: Json) -> int:
     raise TimestampError("is neither ISO 8601 text nor a number of seconds or milliseconds")
 
 
-def check_time(time_ms: int, kafka_ms: int, limits: Limits) -> None:
-    """Refuse a time that no reading of this message can have.
+def check_time(time_ms: int, kafka_ms: int = -1, max_ahead_ms: int = 0) -> None:
+    """Refuse a time that this message cannot be about.
 
     Parameters
     ----------
     time_ms, kafka_ms : int
-        The reading's time and Kafka's; without the latter (negative) only the years are checked.
+        The message's time and Kafka's; without the latter (negative) only the years are checked.
+    max_ahead_ms : int
+        How far the one may lie after the other.
 
     Raises
     ------
@@ -204,8 +255,8 @@ def check_time(time_ms: int, kafka_ms: int, limits: Limits) -> None:
 
     Examples
     --------
-    >>> check_time(1767254400000, 1767254400000, Limits())
-    >>> check_time(1767254400000, 1767081600000, Limits())
+    >>> check_time(1767254400000, 1767254400000)
+    >>> check_time(1767254400000, 1767081600000, 86_400_000)
     Traceback (most recent call last):
     hedgerow.topics.errors.TimestampError: is more than 86400 s after Kafka's 2025-12-30T08:00:00Z
     """
@@ -213,8 +264,8 @@ def check_time(time_ms: int, kafka_ms: int, limits: Limits) -> None:
         raise TimestampError("is before 1970")
     if time_ms > MAX_TIME_MS:
         raise TimestampError("is after the year 8999")
-    if 0 <= kafka_ms < time_ms - limits.max_ahead_ms:
-        ahead = f"{limits.max_ahead_ms / 1000:g} s"
+    if 0 <= kafka_ms < time_ms - max_ahead_ms:
+        ahead = f"{max_ahead_ms / 1000:.15g} s"
         raise TimestampError(f"is more than {ahead} after Kafka's {format_time(kafka_ms)}")
 
 

@@ -35,6 +35,32 @@ class Reading(Struct, frozen=True, gc=False):
     ] = UNSET
 
 
+class OutsideForecast(Struct, frozen=True, gc=False):
+    """A message on the readings' topic too: what somebody else expects of a series.
+
+    It is weighed as one more expert where the series' profile names it under ``outside``, and
+    asleep in every slot it says nothing about. What has an ``expert`` and neither ``value`` nor
+    ``values`` is one; other fields are ignored. It counts from its place in the log on: those
+    that stand before a reading can enter the forecasts made with that reading. Of two for one
+    slot the later in the log counts.
+    """
+
+    sensor_id: Annotated[str, Meta(description="Whose future; as in the readings.")]
+    expert: Annotated[str, Meta(description="Who says so; not empty, at most 256 bytes.")]
+    target_time: Annotated[
+        str | float, Meta(description="The time it is about, written as a reading's time.")
+    ]
+    predicted: Annotated[float, Meta(description="What is expected, a finite number.")]
+    quantity: Annotated[
+        str | None | UnsetType,
+        Meta(description="The quantity, as in the readings; null or absent if unnamed."),
+    ] = UNSET
+    issued_at: Annotated[
+        str | float | UnsetType,
+        Meta(description="When it was made, a time; for people, the log's order decides."),
+    ] = UNSET
+
+
 class Forecast(Struct, frozen=True, gc=False):
     """What is expected of a series at one later slot; part of a `Prediction`."""
 

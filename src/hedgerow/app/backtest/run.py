@@ -120,8 +120,9 @@ class Backtest:
     def _step(self, log: FileLog, messages: list[FileMessage]) -> None:
         decoded = self._decoder.decode(messages)
         result = self.learner.step(
-            decoded.sensor_ids, decoded.quantities, decoded.time_ms, decoded.values, decoded.offsets
-        )
+            decoded.sensor_ids, decoded.quantities, decoded.time_ms, decoded.values,
+            decoded.offsets, experts=decoded.experts,
+        )  # fmt: skip
         failures = failures_of(decoded, result)
         for failure in failures:
             message = messages[failure.position]
