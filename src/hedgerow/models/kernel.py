@@ -137,6 +137,7 @@ class Scratch(NamedTuple):
     weights: Array
     rivals: Array
     features: Single
+    nobody: Array  # what no plug-ins predict
 
 
 class Outputs(NamedTuple):
@@ -159,6 +160,7 @@ def scratch(sizes: Layout) -> Scratch:
         weights=np.empty(sizes.experts),
         rivals=np.empty(REFERENCES),
         features=np.empty(max(sizes.padded, 8), np.float32),
+        nobody=np.empty((sizes.horizons, 0)),
     )
 
 
@@ -536,7 +538,6 @@ def step_rows(
     Where ``outside`` is not negative, it is the number of an outside expert, and time and value
     are its forecast's.
     """
-    external = np.empty((len(setup.horizons), 0))
     for i in range(len(positions)):
         p = positions[i]
         rows = Rows(exact[where[i]], single[where[i]])
@@ -547,4 +548,4 @@ def step_rows(
             continue
         reading = Reading(p, time_ms[p], values[p], offsets[p])
         if take(rows, setup, reading, silent, scratch, out):
-            forecast(rows, setup, reading, silent, external, scratch, out)
+            forecast(rows, setup, reading, silent, scratch.nobody, scratch, out)
