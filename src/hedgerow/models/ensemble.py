@@ -119,7 +119,8 @@ def hour_features(single: Single, sizes: Layout, at: Place) -> Single:
 @jit
 def clues(single: Single, sizes: Layout, at: Place) -> Single:
     """Return the frozen clues of the ``hold`` expert."""
-    start = at.single + sizes.clues_pending + (at.slot % at.horizon) * CLUES
+    behind = at.single + sizes.hour_pending + at.horizon * HOUR_FEATURES
+    start = behind + (at.slot % at.horizon) * CLUES
     return single[start : start + CLUES]
 
 
