@@ -1,22 +1,21 @@
-"""Our River estimators pass River's own checks and agree with River's own models."""
+"""What every expert and every aggregation keeps to, whatever it learns from."""
 
 from __future__ import annotations
 
+import math
+import pickle
 import sys
 import types
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
-from river import base, checks, datasets, ensemble, linear_model, optim, preprocessing
+from contracts.estimators import ESTIMATORS, HOSTILE, daily, forecasts
+from river import checks
 
-from hedgerow.models.estimators import Hedge, OnlineGradientDescent
+from hedgerow.models import estimators
 
-ESTIMATORS = [
-    OnlineGradientDescent(),
-    OnlineGradientDescent(scale=True),
-    Hedge([OnlineGradientDescent(0.01, scale=True), OnlineGradientDescent(0.001, scale=True)]),
-    Hedge([OnlineGradientDescent(scale=True)] * 2, 0.1, loss="absolute", share=0.01),
-]
+every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
 
 @pytest.fixture(autouse=True)
@@ -29,57 +28,54 @@ def _without_sklearn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize("model", ESTIMATORS, ids=str)
-def test_it_passes_rivers_own_checks(model: base.Estimator) -> None:
-    checks.check_estimator(model)
+def bits(values: Iterator[float]) -> bytes:
+    return np.array(list(values), np.float64).tobytes()
 
 
-def distance(ours: base.Regressor, theirs: base.Regressor, *, skip: int = 0) -> float:
-    """Largest difference of two models' forecasts, progressively validated."""
-    worst = 0.0
-    for i, (x, y) in enumerate(datasets.TrumpApproval()):
-        if i >= skip:
-            worst = max(worst, abs(ours.predict_one(x) - theirs.predict_one(x)))
-        ours.learn_one(x, y)
-        theirs.learn_one(x, y)
-    return worst
+def test_no_estimator_is_left_out() -> None:
+    held = {type(make()).__name__ for make in ESTIMATORS.values()}
+    assert held == set(estimators.__all__)
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.01, 0.001])
-def test_gradient_descent_is_rivers_linear_regression(rate: float) -> None:
-    def theirs() -> base.Regressor:
-        model = linear_model.LinearRegression(optim.SGD(rate), intercept_lr=rate, clip_gradient=20)
-        return preprocessing.StandardScaler() | model
-
-    built_in = OnlineGradientDescent(rate, rate, clip_slope=20, scale=True)
-    piped = preprocessing.StandardScaler() | OnlineGradientDescent(rate, rate, clip_slope=20)
-    assert distance(built_in, theirs()) < 1e-9
-    assert distance(piped, theirs()) < 1e-9
+@every_estimator
+def test_it_passes_rivers_own_checks(name: str) -> None:
+    checks.check_estimator(ESTIMATORS[name]())
 
 
-# At higher rates all of River's weights underflow to 0 together, and with them its forecast.
-@pytest.mark.parametrize("rate", [0.01, 0.001])
-def test_hedge_is_rivers_exponentially_weighted_average(rate: float) -> None:
-    steps = (0.05, 0.01, 0.001)
-    ours = preprocessing.StandardScaler() | Hedge(
-        [OnlineGradientDescent(step, 0.1) for step in steps], learning_rate=rate
+@every_estimator
+def test_the_same_data_give_the_same_bits(name: str) -> None:
+    series = daily(300)
+    assert bits(forecasts(ESTIMATORS[name](), series)) == bits(
+        forecasts(ESTIMATORS[name](), series)
     )
-    theirs = preprocessing.StandardScaler() | ensemble.EWARegressor(
-        [linear_model.LinearRegression(optim.SGD(step), intercept_lr=0.1) for step in steps],
-        learning_rate=rate,
+
+
+@every_estimator
+@pytest.mark.parametrize("series", HOSTILE)
+def test_every_forecast_is_finite_whatever_comes(name: str, series: str) -> None:
+    told = list(forecasts(ESTIMATORS[name](), HOSTILE[series]))
+    assert [i for i, forecast in enumerate(told) if not math.isfinite(forecast)] == []
+
+
+@every_estimator
+def test_pickled_and_read_back_it_goes_on_with_the_same_bits(name: str) -> None:
+    model = ESTIMATORS[name]()
+    list(forecasts(model, daily(200)))
+    read_back = pickle.loads(pickle.dumps(model))
+    rest = daily(100, seed=2)
+    assert bits(forecasts(read_back, rest)) == bits(forecasts(model, rest))
+
+
+# Left out: what is made for labels in standard deviations, for no season, or for another one.
+LEFT_OUT = {"descent", "persistence", "seasonal naive", "Holt"}
+
+
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n not in LEFT_OUT and "uns" not in n])
+def test_it_learns_a_series_that_comes_again(name: str) -> None:
+    series = daily(24 * 30)
+    told = list(forecasts(ESTIMATORS[name](), series))
+    # What `forecasts` yields for a forecaster is for the value after.
+    off = (
+        np.subtract(told[:-1], series[1:]) if name == "weekly pattern" else told - np.array(series)
     )
-    # River's weights start at 1 each and are a distribution from the first label on.
-    assert distance(ours, theirs, skip=1) < 1e-9
-
-
-def test_an_expert_that_sleeps_is_left_out_and_keeps_its_weight() -> None:
-    class Asleep(OnlineGradientDescent):
-        def predict_one(self, x: object) -> float:
-            return float("nan")
-
-    awake = OnlineGradientDescent(0.1, 0.1)
-    hedge = Hedge([awake, Asleep()])
-    for _ in range(50):
-        hedge.learn_one({"x": 1.0}, 3.0)
-    assert hedge.predict_one({"x": 1.0}) == awake.predict_one({"x": 1.0})
-    assert hedge.weights == [0.5, 0.5]
+    assert np.abs(off[-24 * 7 :]).mean() < 0.5 * np.abs(series - np.mean(series)).mean()

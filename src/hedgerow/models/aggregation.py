@@ -11,7 +11,9 @@ unit.
 
 ==============  ==========================================================================
 ``ml-poly``     w ∝ η R⁺, one rate an expert (Gaillard, Stoltz & van Erven, COLT 2014)
-``boa``         Bernstein online aggregation (Wintenberger, Machine Learning 106, 2017)
+``boa``         w ∝ exp(η Σ (r − η r²)), one rate η = min(1 / (2 max |r|), √(ln K / Σ r²)) an
+                expert (Bernstein online aggregation, Wintenberger, Machine Learning 106,
+                2017, in the form of the R package opera)
 ``ada-hedge``   Hedge with the rate ln K / mixability gap (de Rooij, van Erven, Grünwald &
                 Koolen, JMLR 15, 2014)
 ``hedge``       w ∝ exp(η R), η = √(ln K / Σ max r²) (Freund & Schapire 1997; Auer,
@@ -36,7 +38,7 @@ RULES = ("ml-poly", "boa", "ada-hedge", "hedge", "fixed-share")
 ML_POLY, BOA, ADA_HEDGE, HEDGE, FIXED_SHARE = range(5)
 
 # A table: its head, then three numbers an expert, one kind after the other: regrets, sums of
-# their squares, weights (the last of FIXED_SHARE alone).
+# their squares, and the weights of FIXED_SHARE or the largest |r| of BOA.
 STEPS, SPREAD, GAP, TABLE_HEAD = range(4)
 SHARE = 0.01
 _LARGEST_RATE = 1e300
@@ -119,8 +121,7 @@ def _standing(table: Array, rule: int, i: int, count: int) -> float:
         scale = table[SPREAD] + squares
         return regret / scale if scale > 0.0 else 0.0
     if rule == BOA:
-        rate = _boa_rate(table, squares, count)
-        return math.log(rate) + rate * regret
+        return _boa_rate(table[TABLE_HEAD + 2 * count + i], squares, count) * regret
     if rule == FIXED_SHARE:
         weight = table[TABLE_HEAD + 2 * count + i]
         return math.log(weight) if weight > 0.0 else 0.0
@@ -128,12 +129,11 @@ def _standing(table: Array, rule: int, i: int, count: int) -> float:
 
 
 @jit
-def _boa_rate(table: Array, squares: float, count: int) -> float:
-    """Return min(1/B, √(ln K / V)) of the expert with the sum of squares V."""
-    most: float = table[SPREAD]
-    rate = 1.0 / most if most > 0.0 else _LARGEST_RATE
+def _boa_rate(most: float, squares: float, count: int) -> float:
+    """Return min(1 / 2B, √(ln K / V)) of an expert with the largest |r| B and Σ r² V."""
+    rate = min(0.5 / most, _LARGEST_RATE) if most > 0.0 else _LARGEST_RATE
     if squares > 0.0:
-        rate = min(rate, math.sqrt(math.log(count + 1.0) / squares))
+        rate = min(rate, math.sqrt(math.log(max(count, 2)) / squares))
     return rate
 
 
@@ -181,9 +181,7 @@ def learn(
     table[STEPS] += 1.0
     if rule == ML_POLY:
         table[SPREAD] = max(table[SPREAD], largest * largest)
-    elif rule == BOA:
-        table[SPREAD] = max(table[SPREAD], largest)
-    else:
+    elif rule != BOA:
         # Shares keep moving only at a rate that does not sink for ever.
         kept = 1.0 - SHARE if rule == FIXED_SHARE else 1.0
         table[SPREAD] = kept * table[SPREAD] + largest * largest
@@ -196,8 +194,9 @@ def learn(
             r = slope * (forecast - predictions[i])
             table[TABLE_HEAD + count + i] += r * r
             if rule == BOA:
-                rate = _boa_rate(table, table[TABLE_HEAD + count + i], count)
-                r = 0.5 * (r - rate * r * r + (table[SPREAD] if rate * r > 0.5 else 0.0))
+                most = TABLE_HEAD + 2 * count + i
+                table[most] = max(table[most], abs(r))
+                r -= _boa_rate(table[most], table[TABLE_HEAD + count + i], count) * r * r
             table[TABLE_HEAD + i] += r
 
 

@@ -18,6 +18,8 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 Array = NDArray[float64]
 
+LEAST_WEIGHT = 1e-300  # a weight of 0 could never come back, and all of them together be 0
+
 
 def jit(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile without relaxed arithmetic, cached on disk, the interpreter's lock released.
@@ -109,4 +111,5 @@ def hedge_step(weights: Array, losses: Array, rate: float, share: float) -> None
         return
     for i in range(len(weights)):
         if losses[i] == losses[i]:
-            weights[i] = (1.0 - share) * before * weights[i] / after + share * before / awake
+            kept = (1.0 - share) * before * weights[i] / after + share * before / awake
+            weights[i] = max(kept, LEAST_WEIGHT)

@@ -124,7 +124,8 @@ def hour_features_at(sizes: Layout, at: Place) -> int:
 @jit
 def clues_at(sizes: Layout, at: Place) -> int:
     """Return where the frozen clues of the ``hold`` expert begin."""
-    return at.single + sizes.clues_pending + (at.slot % at.horizon) * CLUES
+    behind = at.single + sizes.hour_pending + at.horizon * HOUR_FEATURES
+    return behind + (at.slot % at.horizon) * CLUES
 
 
 @jit

@@ -158,7 +158,7 @@ def remember(
         rate = max(LEVEL_RATES[i], 1.0 / row[SEEN])
         row[LEVEL + i] += rate * (value - row[LEVEL + i])
         row[SURPRISE + i] += LEVEL_RATES[i] * (surprise - row[SURPRISE + i])
-    _holt(row, value, gap)
+    holt_step(row, value, gap)
 
 
 @jit
@@ -176,7 +176,7 @@ def _usual(row: Array, deviation: float) -> float:
 
 
 @jit
-def _holt(row: Array, value: float, gap: int) -> None:
+def holt_step(row: Array, value: float, gap: int) -> None:
     """One step of exponential smoothing with a damped trend (Gardner & McKenzie 1985)."""
     if row[SEEN] <= 1.0:
         row[HOLT_LEVEL], row[HOLT_TREND] = value, 0.0

@@ -122,7 +122,6 @@ class Layout(NamedTuple):
     hold: int
     chance: int
     hour_pending: int
-    clues_pending: int
     single_width: int
 
 
@@ -244,7 +243,6 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
         hold=single.hold,
         chance=single.chance,
         hour_pending=single.hour_pending,
-        clues_pending=single.clues_pending,
         single_width=single.width,
     )
     return RowLayout(
@@ -361,8 +359,7 @@ class _Single:
         for horizon in profile.horizons:
             self.blocks.append(at)
             h = f"h{horizon}"
-            self.clues_pending = self.hour_pending + horizon * HOUR_FEATURES
-            end = self.clues_pending + (horizon * CLUES if hold else 0)
+            end = self.hour_pending + horizon * (HOUR_FEATURES + (CLUES if hold else 0))
             parts = [
                 *((f"theta.rls_{m:g}[{names}]", i * d, d) for i, m in enumerate(experts.memories)),
                 *(

@@ -7,8 +7,9 @@ arrives. The small one, of a few features, learns in one go when the label is th
 θ ← θ + k (y − θ·x), k = P x / (λ + x·P x), P ← (P − k x·P) / λ [1]_. Directions that nothing
 excites would grow without bound under λ < 1; here a coefficient's variance stops at
 ``MOST_VARIANCE`` times its prior: row and column are scaled down together, which keeps P
-positive definite. Single precision is enough at that condition: measured on the public sets,
-errors differ from double precision in the fourth digit, at half the memory traffic.
+positive definite but for rounding, and correlations are kept within ±1. Single precision is
+enough at that condition: measured on the public sets, errors differ from double precision in
+the fourth digit, at half the memory traffic.
 
 References
 ----------
@@ -76,22 +77,48 @@ def gain_step(covariance: Single, x: Single, gain: Single, scratch: Single, memo
         for i in range(size):
             gain[i] = np.float32(0.0)
         return
+    # k x·P as the product of one vector with itself: rounded alike on both sides of the diagonal,
+    # for what is not symmetric in P grows by 1 / λ a step.
     share = np.float32(1.0 / (memory + spread))
+    half = np.float32(math.sqrt(1.0 / (memory + spread)))
     grow = np.float32(1.0 / memory)
     for i in range(size):
-        ki = scratch[i] * share
-        gain[i] = ki
+        gain[i] = scratch[i] * share
+        scratch[i] *= half
+    for i in range(size):
+        qi = scratch[i]
         row = covariance[i * size : (i + 1) * size]
         for j in range(size):
-            row[j] = (row[j] - ki * scratch[j]) * grow
-    most = np.float32(MOST_VARIANCE)
+            row[j] = (row[j] - qi * scratch[j]) * grow
+    _keep_sound(covariance, size)
+
+
+@jit
+def _keep_sound(covariance: Single, size: int) -> None:
+    """Bound every variance; start anew where rounding has made one negative."""
     for i in range(size):
         variance = covariance[i * size + i]
-        if variance > most:
-            scale = np.float32(math.sqrt(MOST_VARIANCE / variance))
-            for j in range(size):
-                covariance[i * size + j] *= scale
-                covariance[j * size + i] *= scale
+        if variance < np.float32(0.0):
+            reset(covariance, size)
+            return
+        if variance > np.float32(MOST_VARIANCE):
+            _bound(covariance, size, i, np.float32(math.sqrt(MOST_VARIANCE / variance)))
+
+
+@jit
+def _bound(covariance: Single, size: int, i: int, scale: np.float32) -> None:
+    """Scale down row and column of a coefficient, and keep it correlated by at most 1."""
+    for j in range(size):
+        covariance[i * size + j] *= scale
+        covariance[j * size + i] *= scale
+    for j in range(size):
+        if j != i:
+            at = covariance[i * size + j]
+            most = np.float32(MOST_VARIANCE) * covariance[j * size + j]
+            if at * at > most:
+                bounded = np.float32(math.copysign(math.sqrt(max(most, 0.0)), at))
+                covariance[i * size + j] = bounded
+                covariance[j * size + i] = bounded
 
 
 @jit

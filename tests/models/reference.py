@@ -1,0 +1,408 @@
+"""What the engine learns, once more: slowly, in plain double precision, from the formulas.
+
+Shares no code with the package. Covers one hourly series in UTC without holidays: standardiser,
+memory, weekly pattern, smoothed levels, features, least squares, the models by part of the day
+on the scale of roots, the expert for held values, and ML-Poly in its contexts. Intervals and
+drift have tests of their own and are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+HOUR = 3_600_000
+RATES = (0.3, 0.1, 0.03)
+ONLY_MEAN, ONLY_MEDIAN = {"hour_mean"}, {"hour", "hold"}
+
+
+def cut(value: float, most: float) -> float:
+    return max(-most, min(value, most))
+
+
+class Standardiser:
+    """Mean and variance of all values, wild ones moved to 20 standard deviations."""
+
+    def __init__(self) -> None:
+        self.start([])
+
+    def start(self, kept: list[float]) -> None:
+        self.kept = kept
+        self.mean = float(np.mean(kept)) if kept else 0.0
+        self.deviation = float(np.std(kept)) if kept else 0.0
+
+    def learn(self, value: float) -> None:
+        reach = 20 * self.deviation
+        if len(self.kept) >= 50 and reach > 0:
+            value = self.mean + cut(value - self.mean, reach)
+        self.start([*self.kept, value])
+
+    def z(self, value: float | None, fallback: float) -> float:
+        if value is None:
+            return fallback
+        return cut((value - self.mean) / self.deviation, 10) if self.deviation > 0 else 0.0
+
+
+class LeastSquares:
+    """θ and P; a variance stops at ten times its prior."""
+
+    most_variance = 10.0
+
+    def __init__(self, size: int, memory: float) -> None:
+        self.memory = memory
+        self.theta = np.zeros(size)
+        self.p = np.eye(size)
+
+    def gain(self, x: Vector) -> Vector:
+        px = self.p @ x
+        gain: Vector = px / (self.memory + x @ px)
+        self.p = (self.p - np.outer(gain, px)) / self.memory
+        for i in range(len(x)):
+            if self.p[i, i] > self.most_variance:
+                scale = math.sqrt(self.most_variance / self.p[i, i])
+                self.p[i, :] *= scale
+                self.p[:, i] *= scale
+        return gain
+
+    def learn(self, x: Vector, label: float) -> None:
+        error = cut(label - float(self.theta @ x), 10)
+        self.theta = self.theta + self.gain(x) * error
+
+
+class MlPoly:
+    """Regrets and rates of one loss in one context."""
+
+    def __init__(self) -> None:
+        self.regret: dict[str, float] = {}
+        self.squares: dict[str, float] = {}
+        self.most = 0.0
+        self.steps = 0
+
+    def forecast(self, told: dict[str, float]) -> float:
+        weights = {}
+        for name in told:
+            regret = max(self.regret.get(name, 0.0), 0.0)
+            scale = self.most + self.squares.get(name, 0.0)
+            weights[name] = regret / scale if scale > 0 else 0.0
+        if not any(weights.values()):
+            weights = dict.fromkeys(told, 1.0)
+        return sum(weights[n] * told[n] for n in told) / sum(weights.values())
+
+    def learn(self, told: dict[str, float], forecast: float, slope: float) -> None:
+        regrets = {name: slope * (forecast - told[name]) for name in told}
+        self.steps += 1
+        self.most = max(self.most, *(r * r for r in regrets.values()))
+        for name, r in regrets.items():
+            self.regret[name] = self.regret.get(name, 0.0) + r
+            self.squares[name] = self.squares.get(name, 0.0) + r * r
+
+
+@dataclass
+class Pending:
+    """A forecast that waits for its label."""
+
+    x: Vector
+    gains: list[Vector]
+    shift: float
+    scale: float
+    root_shift: float
+    root_scale: float
+    hour_x: Vector
+    part: int
+    clues: Vector | None
+    context: int
+    told: dict[str, float] = field(default_factory=dict)
+    predicted: float = 0.0
+    mean: float = 0.0
+
+
+class Horizon:
+    """What is learned for one horizon."""
+
+    def __init__(self, features: int, memories: tuple[float, ...]) -> None:
+        self.thetas = [np.zeros(features) for _ in memories]
+        self.hour = [LeastSquares(7, Reference.hour_memory) for _ in range(24)]
+        self.hold = LeastSquares(7, 0.9995)
+        self.chance = np.zeros(9)
+        self.changes = 0
+        self.distance = 0.0
+        self.root_spread = 0.0
+        self.absolute = [MlPoly() for _ in range(4)]
+        self.squared = MlPoly()
+        self.labels = 0
+        self.usual_error = 0.0
+        self.pending: dict[int, Pending] = {}
+
+
+class Reference:
+    """One series. The constants can be changed, to see that a test would notice."""
+
+    pattern_rate = 0.2
+    most_usual = 8.0
+    hour_memory = 0.995
+    most_off = 50.0
+    damping = 0.9
+    contexts = 4
+
+    def __init__(self, horizons: tuple[int, ...], memories: tuple[float, ...]) -> None:
+        self.memories = memories
+        self.features = 23 + 3 * len(horizons)
+        self.values, self.roots = Standardiser(), Standardiser()
+        self.negative = False
+        self.ring: dict[int, float] = {}
+        self.slot: int | None = None
+        self.pattern: dict[int, float] = {}
+        self.visits: dict[int, int] = {}
+        self.usual_off = 0.0
+        self.deviation = self.deviation_before = 0.0
+        self.level, self.surprise = [0.0] * 3, [0.0] * 3
+        self.holt_level = self.holt_trend = 0.0
+        self.run = 0
+        self.repeats_fast = self.repeats_slow = 0.0
+        self.large = [LeastSquares(self.features, memory) for memory in memories]
+        self.horizons = {h: Horizon(self.features, memories) for h in horizons}
+
+    def step(self, time_ms: int, value: float) -> dict[int, tuple[float, float]]:
+        """Learn a reading; return ``predicted`` and ``mean`` of every horizon."""
+        slot = time_ms // HOUR
+        self._standardise(value)
+        for h, horizon in self.horizons.items():
+            due = horizon.pending.pop(slot - h, None)
+            if due is not None:
+                self._reweigh(horizon, due, value)
+                self._teach(horizon, due, value)
+                self._measure(horizon, due, value)
+        self._note_repeat(value)
+        self._remember(slot, value)
+        x = self._features(slot)
+        for k, h in enumerate(self.horizons):
+            x[23 + 3 * k : 26 + 3 * k] = self._target_features(slot, h)
+        gains = [model.gain(x) for model in self.large]
+        for h, horizon in self.horizons.items():
+            horizon.pending[slot] = pending = self._freeze(slot, h, x, gains)
+            self._ask(horizon, pending, slot, h)
+        return {
+            h: (horizon.pending[slot].predicted, horizon.pending[slot].mean)
+            for h, horizon in self.horizons.items()
+        }
+
+    def root(self, value: float) -> float:
+        return value if self.negative else math.sqrt(max(value, 0.0))
+
+    def unroot(self, value: float) -> float:
+        return value if self.negative else max(value, 0.0) ** 2
+
+    def _standardise(self, value: float) -> None:
+        if value < 0 and not self.negative:
+            self.negative = True
+            self.roots.start(self.values.kept)
+            for horizon in self.horizons.values():
+                horizon.hour = [LeastSquares(7, self.hour_memory) for _ in range(24)]
+                horizon.hold = LeastSquares(7, 0.9995)
+                for pending in horizon.pending.values():
+                    pending.root_shift = math.nan
+        self.values.learn(value)
+        self.roots.learn(self.root(value))
+
+    def _note_repeat(self, value: float) -> None:
+        repeated = self.slot is not None and value == self.ring[self.slot]
+        self.run = self.run + 1 if repeated else 0
+        self.repeats_fast += 0.15 * (repeated - self.repeats_fast)
+        self.repeats_slow += 0.02 * (repeated - self.repeats_slow)
+
+    @staticmethod
+    def hour_of_week(slot: int) -> int:
+        return (slot + 3 * 24) % 168  # 1970 began on a Thursday
+
+    def _remember(self, slot: int, value: float) -> None:
+        gap = 1 if self.slot is None else slot - self.slot
+        self.slot = slot
+        self.ring[slot] = value
+        n = len(self.values.kept)
+        at = self.hour_of_week(slot)
+        self.visits[at] = self.visits.get(at, 0) + 1
+        self.deviation_before, self.deviation = self.deviation, 0.0
+        off = 0.0
+        if at not in self.pattern:
+            self.pattern[at] = value
+        else:
+            usual = self.pattern[at]
+            off = self.deviation = value - usual
+            if n > 50 and self.usual_off > 0:
+                off = cut(off, self.most_usual * self.usual_off)
+            self.usual_off += max(0.02, 1 / n) * (abs(off) - self.usual_off)
+            self.pattern[at] += max(self.pattern_rate, 1 / self.visits[at]) * off
+            value = usual + off
+        for i, rate in enumerate(RATES):
+            self.level[i] += max(rate, 1 / n) * (value - self.level[i])
+            self.surprise[i] += rate * (off - self.surprise[i])
+        if n == 1:
+            self.holt_level, self.holt_trend = value, 0.0
+            return
+        ahead = self.holt_level + self.damped(gap) * self.holt_trend
+        level = ahead + 0.3 * (value - ahead)
+        trend = self.holt_trend * self.damping**gap
+        self.holt_trend = trend + 0.05 * ((level - self.holt_level) / gap - trend)
+        self.holt_level = level
+
+    def damped(self, slots: int) -> float:
+        return sum(self.damping**i for i in range(1, slots + 1))
+
+    def ago(self, slot: int) -> float | None:
+        """The value at a slot, unless older than a week."""
+        return self.ring.get(slot) if self.slot is not None and slot >= self.slot - 168 else None
+
+    def _features(self, slot: int) -> Vector:
+        x = [1.0]
+        z = 0.0
+        for age in range(4):
+            z = self.values.z(self.ago(slot - age), z)
+            x.append(z)
+        x += [self.values.z(level, 0.0) for level in self.level]
+        for off in (self.deviation, self.deviation_before, self.surprise[1]):
+            x.append(cut(off / self.values.deviation, 10) if self.values.deviation > 0 else 0.0)
+        usual = self.values.z(self.pattern[self.hour_of_week(slot)], 0.0)
+        x += [self.values.z(self.ago(slot - 24), usual), self.values.z(self.ago(slot - 168), usual)]
+        for k in range(1, 5):
+            angle = 2 * math.pi * k * (slot % 24) / 24
+            x += [math.sin(angle), math.cos(angle)]
+        angle = 2 * math.pi * self.hour_of_week(slot) / 168
+        x += [math.sin(angle), math.cos(angle)]
+        return np.array(x + [0.0] * 3 * len(self.horizons))
+
+    def _target_features(self, slot: int, h: int) -> list[float]:
+        usual = self.values.z(self.pattern.get(self.hour_of_week(slot + h)), 0.0)
+        day, week = self._seasons(slot, h)
+        return [self.values.z(day, usual), self.values.z(week, usual), usual]
+
+    def _seasons(self, slot: int, h: int) -> tuple[float | None, float | None]:
+        days, weeks = max(math.ceil(h / 24), 1), max(math.ceil(h / 168), 1)
+        return self.ago(slot + h - 24 * days), self.ago(slot + h - 168 * weeks)
+
+    def _freeze(self, slot: int, h: int, x: Vector, gains: list[Vector]) -> Pending:
+        target = self.hour_of_week(slot + h)
+        value = self.ring[slot]
+        z = self.roots.z(self.root(value), 0.0)
+
+        def rooted(what: float | None, fallback: float) -> float:
+            return self.roots.z(None if what is None else self.root(what), fallback)
+
+        hour_x = [
+            1.0,
+            1.0 if target >= 5 * 24 else 0.0,
+            z,
+            rooted(self.ago(slot - 1), z),
+            rooted(self.pattern.get(target), 0.0),
+            z - rooted(value - self.deviation, z),
+            rooted(self.level[0], z),
+        ]
+        clues = None
+        context = 0
+        if self.repeats_slow >= 0.05:
+            context = min(self.run, self.contexts - 1)
+            angle = 2 * math.pi * (target % 24) / 24
+            lately = 2 * (self.repeats_fast - 0.5)
+            clues = np.array(
+                [1, self.run > 0, self.run >= 2, self.run >= 4, lately]
+                + [2 * (self.repeats_slow - 0.5), math.sin(angle), math.cos(angle)]
+                + [lately if self.run > 0 else 0.0]
+            )
+        return Pending(
+            x, gains, self.values.mean, self.values.deviation, self.roots.mean,
+            self.roots.deviation, np.array(hour_x), target % 24, clues, context,
+        )  # fmt: skip
+
+    def _ask(self, horizon: Horizon, p: Pending, slot: int, h: int) -> None:
+        value = self.ring[slot]
+        day, week = self._seasons(slot, h)
+        usual = self.pattern.get(self.hour_of_week(slot + h))
+        told: dict[str, float | None] = {"pattern": usual}
+        for i, surprise in enumerate(self.surprise):
+            told[f"level_{i}"] = None if usual is None else usual + surprise
+        told["holt"] = self.holt_level + self.damped(h) * self.holt_trend
+        for memory, theta in zip(self.memories, horizon.thetas, strict=True):
+            told[f"rls_{memory}"] = p.shift + p.scale * cut(float(theta @ p.x), 10)
+        middle = self._rooted_forecast(horizon.hour[p.part], p)
+        told["hour"] = middle
+        told["hour_mean"] = middle + (0.0 if self.negative else horizon.root_spread)
+        if p.clues is not None:
+            told["hold"] = self._held(horizon, p, value)
+        if not self.negative:
+            told = {n: None if v is None else max(v, 0.0) for n, v in told.items()}
+        told |= {"persistence": value, "day": day, "week": week}
+        p.told = {name: v for name, v in told.items() if v is not None}
+        table = horizon.absolute[p.context]
+        if table.steps == 0:
+            table = horizon.absolute[0]
+        p.predicted = table.forecast(without(p.told, ONLY_MEAN))
+        p.mean = horizon.squared.forecast(without(p.told, ONLY_MEDIAN))
+
+    def _rooted_forecast(self, model: LeastSquares, p: Pending) -> float:
+        z = cut(float(model.theta @ p.hour_x), 10)
+        return self.unroot(p.root_shift + p.root_scale * z)
+
+    def _held(self, horizon: Horizon, p: Pending, value: float) -> float:
+        chance = 1 / (1 + math.exp(-float(horizon.chance @ p.clues)))
+        if chance >= 0.5:
+            return value
+        changed = self._rooted_forecast(horizon.hold, p)
+        sigma = horizon.distance * math.sqrt(math.pi / 2)
+        above = sigma * NormalDist().inv_cdf(0.5 / (1 - chance))
+        return min(changed + above, value) if changed < value else max(changed - above, value)
+
+    def _reweigh(self, horizon: Horizon, p: Pending, value: float) -> None:
+        reach = math.inf
+        if horizon.labels > 20 and horizon.usual_error > 0:
+            reach = self.most_off * horizon.usual_error
+        for forecast, table, left_out, squared in (
+            (p.predicted, horizon.absolute[p.context], ONLY_MEAN, False),
+            (p.mean, horizon.squared, ONLY_MEDIAN, True),
+        ):
+            told = {
+                name: forecast + cut(v - forecast, reach)
+                for name, v in without(p.told, left_out).items()
+            }
+            off = -cut(value - forecast, reach)
+            table.learn(told, forecast, 2 * off if squared else float(np.sign(off)))
+
+    def _measure(self, horizon: Horizon, p: Pending, value: float) -> None:
+        error = abs(value - p.predicted)
+        if horizon.labels > 20 and horizon.usual_error > 0:
+            error = min(error, self.most_off * horizon.usual_error)
+        share = max(0.02, 1 / (horizon.labels + 1))
+        horizon.usual_error += share * (error - horizon.usual_error)
+        horizon.labels += 1
+
+    def _teach(self, horizon: Horizon, p: Pending, value: float) -> None:
+        label = cut((value - p.shift) / p.scale, 10) if p.scale > 0 else 0.0
+        for i, gain in enumerate(p.gains):
+            error = cut(label - float(horizon.thetas[i] @ p.x), 10)
+            horizon.thetas[i] = horizon.thetas[i] + gain * error
+        if math.isnan(p.root_shift):
+            return
+        root = self.root(value)
+        label = cut((root - p.root_shift) / p.root_scale, 10) if p.root_scale > 0 else 0.0
+        off = root - self.root(p.told["hour"])
+        horizon.root_spread += 0.01 * (off * off - horizon.root_spread)
+        horizon.hour[p.part].learn(p.hour_x, label)
+        if p.clues is None:
+            return
+        repeated = value == p.told["persistence"]
+        chance = 1 / (1 + math.exp(-float(horizon.chance @ p.clues)))
+        horizon.chance = horizon.chance - 0.02 * (chance - repeated) * p.clues
+        if repeated:
+            return
+        off = abs(value - self._rooted_forecast(horizon.hold, p))
+        horizon.changes += 1
+        horizon.distance += max(0.01, 1 / horizon.changes) * (off - horizon.distance)
+        horizon.hold.learn(p.hour_x, label)
+
+
+def without(told: dict[str, float], names: set[str]) -> dict[str, float]:
+    return {name: value for name, value in told.items() if name not in names}
