@@ -108,7 +108,7 @@ def test_prometheus_watches_the_age_of_each_partitions_last_reading(compose: Yam
     named = [name for rule in rules.values() for name in re.findall(r"hedgerow_\w+", rule["expr"])]
     assert named
     assert all(f'"{name}"' in offered for name in named)
-    assert re.fullmatch(r"time\(\) - max by \(partition\) \(\w+\) > \d+", quiet["expr"])
+    assert re.fullmatch(r"time\(\) - max by \(topic, partition\) \(\w+\) > \d+", quiet["expr"])
     assert quiet["labels"]["severity"] == "critical"
 
 
