@@ -9,7 +9,16 @@ import pytest
 from models.logs import DAY, HOUR, START, run, state
 from models.logs import Log as ReadingLog
 
-from hedgerow.models import AlertEvent, AlertSwitches, CityModel, Learner, Profile
+from hedgerow.models import (
+    AlertEvent,
+    AlertSwitches,
+    CityModel,
+    Learner,
+    Profile,
+    RawChunk,
+    decode_chunk,
+    encode_chunk,
+)
 
 ONLY_SILENT = AlertSwitches(bound=False, anomaly=False, drift=False, stuck=False)
 CITY = CityModel((Profile("all", period_seconds=3600, horizons=(1,), alerts=ONLY_SILENT),))
@@ -161,3 +170,20 @@ def test_the_watermark_is_what_two_sensors_have_reached() -> None:
     assert learner.reached_ms == START + 5 * HOUR
     run(learner, log([("a", 9), ("b", 7), ("c", 8)]))
     assert learner.reached_ms == START + 8 * HOUR
+
+
+def test_a_snapshot_from_before_silence_was_watched_is_still_read() -> None:
+    learner = Learner(CITY)
+    run(learner, log(hours("abc", 0, 50)))
+    chunks = {
+        name: data
+        for name, data in state(learner).items()
+        if name != "watermark" and not name.startswith("silence/")
+    }
+    meta = decode_chunk(chunks["meta"])
+    older = {key: value for key, value in meta.meta.items() if key != "silence"}
+    chunks["meta"] = encode_chunk(RawChunk("meta", meta=older))
+
+    restored = Learner.restore(CITY, chunks)
+    rows = hours("abc", 50, 50 + 2 * WEEK) + hours("bc", 50 + 2 * WEEK, 50 + 3 * WEEK)
+    assert who(silent(restored, rows)) == [("a", "open")]

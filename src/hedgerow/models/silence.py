@@ -214,7 +214,7 @@ class Silence:
 
     def __init__(self) -> None:
         self.lines = np.empty((0, COLUMNS))
-        self.clock = np.array([NOT_YET, -math.inf, NOT_YET, -math.inf, -math.inf])
+        self.clock = np.array([NOT_YET, NOT_YET, NOT_YET, NOT_YET, -math.inf])
         self.dirty: set[int] = set()
         self.moved = True
 
@@ -222,7 +222,7 @@ class Silence:
     def reached_ms(self) -> int | None:
         """The watermark; the time of the latest reading while there is only one sensor."""
         for at in (self.clock[SECOND_MS], self.clock[LEADER_MS]):
-            if not math.isinf(at):
+            if at >= 0.0:
                 return int(at)
         return None
 
@@ -259,6 +259,17 @@ class Silence:
         """Copy the lines of some series for a snapshot."""
         self._grow(end)
         return self.lines[start:end, :STORED].copy()
+
+    def move(self, series: int, into: Silence, to: int, sensor: int) -> None:
+        """Give a series' line to the series ``to`` of another partition, of ``sensor`` there."""
+        self._grow(series + 1)
+        into._grow(to + 1)
+        into.lines[to] = self.lines[series]
+        into.dirty.add(to // CHUNK_SERIES)
+        into.moved = True
+        if self.lines[series, READINGS] > 0.0:
+            _advance(into.clock, float(sensor), float(self.lines[series, HEARD]))
+        into.clock[NEXT_DEADLINE] = -math.inf
 
     def wait(self, readings: Mapping[int, int]) -> None:
         """Go back to so many readings, for series whose period has to be found out again."""
