@@ -37,12 +37,15 @@ def logs(draw: st.DrawFn) -> list[Record]:
     random = draw(st.randoms(use_true_random=False))
     random.seed(seed)
     clocks = dict.fromkeys(SENSORS, 1_767_225_600)
+    daily = random.random() < 0.3  # then a sensor falls silent
     records = []
     for offset in range(length):
         sensor = random.choice(SENSORS)
         if random.random() < 0.05:
             records.append(Record(offset, random.choice(BAD), b"k"))
             continue
+        if daily and sensor == "any-1" and offset > 100:
+            sensor = "hour-1"
         period = 300 if sensor.startswith("road") else 3600
         if random.random() < 0.2:
             forecast = {
@@ -54,7 +57,10 @@ def logs(draw: st.DrawFn) -> list[Record]:
             }
             records.append(Record(offset, json.dumps(forecast).encode(), b"k"))
             continue
-        clocks[sensor] += period * random.choice((1, 1, 1, 1, 1, 2, 5, 0, -2))
+        if daily:
+            clocks[sensor] += 86_400
+        else:
+            clocks[sensor] += period * random.choice((1, 1, 1, 1, 1, 2, 5, 0, -2))
         value = 50 + 40 * math.sin(clocks[sensor] / 13_750.0) + random.gauss(0, 4)
         if random.random() < 0.02:
             value = random.choice((1e9, -1e308, 0.0, 5e-324))
@@ -132,6 +138,24 @@ async def disturbed(records: list[Record], plan: Plan) -> tuple[dict[str, bytes]
     assert holding is not None
     assert holding.next_offset == len(records)
     return state(rig.learner), rig.emitter.records
+
+
+def test_a_daily_log_tells_of_a_silent_sensor() -> None:
+    def body(sensor: str, day: int) -> bytes:
+        at = 1_767_225_600 + 86_400 * day
+        return json.dumps({"sensor_id": sensor, "timestamp": at, "value": day % 5}).encode()
+
+    rows = [(s, day) for day in range(40) for s in SENSORS if s != "any-1" or day < 25]
+    records = [Record(offset, body(*row), b"k") for offset, row in enumerate(rows)]
+    _, out = asyncio.run(undisturbed(records))
+    alerts = [json.loads(record.value or b"") for record in out if record.topic == "alerts"]
+    (alert,) = [alert for alert in alerts if alert["kind"] == "silent"]
+
+    assert (alert["series"], alert["state"], alert["observed"]) == ("any-1", "open", None)
+    revealing = alert["source_offset"]
+    assert rows[revealing][0] != "any-1"
+    assert alert["id"] == f"sensor-data:0:{revealing}:any-1:silent:open"
+    assert alert["at"] == "2026-01-31T00:00:00Z"
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))

@@ -286,6 +286,16 @@ def test_episodes_are_counted_once_by_kind() -> None:
     assert re.search(r"wind +0 +0", printed(board))
 
 
+def test_every_kind_of_alert_fits_into_the_table() -> None:
+    board = console()
+    kinds = ("anomaly", "bound", "drift", "forecast-breach", "silent", "stuck")
+    board.print(count_table([alert(kind, 1) for kind in kinds], ["parking", "pedestrian"]))
+    assert "kind " + "  ".join(kinds) in re.sub(
+        r"^(kind) +", r"\1 ", printed(board).strip(), flags=re.MULTILINE
+    )
+    assert re.search(r"parking" + r" +1" * len(kinds), printed(board))
+
+
 # ---------------------------------------------------------------- the whole
 
 

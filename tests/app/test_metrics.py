@@ -20,6 +20,7 @@ PROMISED = (
     "hedgerow_skill", "hedgerow_interval_coverage", "hedgerow_expert_weight", "hedgerow_redis_up",
     "hedgerow_broker_up", "hedgerow_accounted", "hedgerow_refused_states_total",
     "hedgerow_outside_forecasts_total", "hedgerow_forwarded_forecasts_total",
+    "hedgerow_last_reading_timestamp_seconds",
 )  # fmt: skip
 
 
@@ -45,6 +46,11 @@ async def test_the_catalogue_is_complete_and_names_no_sensor() -> None:
     assert 'hedgerow_readings_total{outcome="learned"} 400.0' in text
     assert 'hedgerow_readings_total{outcome="duplicate"} 1.0' in text
     assert 'hedgerow_dead_letters_total{reason="json"} 1.0' in text
+    last = 1_767_225_600 + 3600 * 399
+    assert (
+        f'hedgerow_last_reading_timestamp_seconds{{partition="0",topic="sensor-data"}} {last:.6e}'
+        in text
+    )
     assert 'hedgerow_skill{horizon="1",profile="hourly",reference="persistence"}' in text
 
 

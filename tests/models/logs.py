@@ -97,6 +97,34 @@ def city_log(seed: int, readings: int) -> Log:
     )
 
 
+def quiet_log(seed: int, readings: int) -> Log:
+    """Weeks of sensors that fall silent, one by one or all at once, get stuck, or run ahead."""
+    rng = random.Random(seed)
+    series = [(f"road-{i}", q) for i, q in enumerate(("flow", "", "flow", "", "flow"))]
+    series.append(("road-0", "speed"))
+    off_until = [0] * len(series)
+    clock = START
+    rows: list[tuple[str, str, int, float]] = []
+    while len(rows) < readings:
+        clock += 6 * HOUR if rng.random() < 0.99 else 3 * DAY
+        settled = clock > START + 15 * DAY
+        for i, (sensor, quantity) in enumerate(series):
+            if settled and rng.random() < 0.02:
+                off_until[i] = clock + rng.randint(4, 16) * DAY
+            if clock < off_until[i]:
+                continue
+            ahead = DAY if rng.random() < 0.005 else rng.randint(-HOUR, HOUR)
+            value = 7.0 if i == 1 and len(rows) > readings * 3 // 4 else rng.gauss(50, 3)
+            rows.append((sensor, quantity, clock + ahead, value))
+    columns = list(zip(*rows[:readings], strict=True))
+    return Log(
+        list(columns[0]),
+        list(columns[1]),
+        np.array(columns[2], np.int64),
+        np.array(columns[3], np.float64),
+    )
+
+
 CITY = CityModel(
     profiles=(
         Profile("flows", match=("*/flow",), horizons=(1, 4), bound_upper=100.0),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models.logs import CITY, Log, city_log, published, run, state
+from models.logs import CITY, Log, city_log, published, quiet_log, run, state
 
 from hedgerow.models import AlertEvent, Learner, encode_chunk
 
@@ -46,6 +46,32 @@ def test_any_split_with_any_restarts_gives_the_same_bits(seed: int, cuts: list[i
     assert alerts == result.alerts
     assert learner.counts == whole.counts
     assert state(learner) == state(whole)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 40), cuts=st.lists(st.integers(0, 900), max_size=12))
+def test_any_split_finds_the_same_series_silent_and_stuck(seed: int, cuts: list[int]) -> None:
+    log = quiet_log(seed, 900)
+    whole = Learner(CITY)
+    result = run(whole, log)
+    learner, _, alerts = split_run(log, cuts, restarts=random.Random(seed))
+
+    told = {(alert.kind, alert.state) for alert in alerts}
+    assert {("silent", "open"), ("silent", "resolved")} <= told
+    assert alerts == result.alerts
+    assert state(learner) == state(whole)
+
+
+def test_silent_and_stuck_series_one_reading_at_a_time_give_the_same_alerts() -> None:
+    log = quiet_log(1, 900)
+    whole = run(Learner(CITY), log).alerts
+    single, alerts = Learner(CITY), []
+    for p in range(len(log)):
+        found = run(single, log.part(p, p + 1)).alerts
+        alerts += [replace(alert, position=p) for alert in found]
+
+    assert {"silent", "stuck"} <= {alert.kind for alert in alerts}
+    assert alerts == whole
 
 
 def test_one_reading_at_a_time_gives_the_same_bits() -> None:

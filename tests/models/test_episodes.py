@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from models.logs import HOUR, START, daily, kinds, one_series, run, state
 
-from hedgerow.models import AlertSwitches, CityModel, Learner, Profile
+from hedgerow.models import AlertEvent, AlertSwitches, CityModel, Learner, Profile
 
 
 def city(**options: object) -> CityModel:
@@ -108,3 +108,58 @@ def test_alerts_of_many_series_come_in_log_order() -> None:
     positions = [alert.position for alert in result.alerts]
     assert positions == sorted(positions)
     assert {alert.position % 2 for alert in result.alerts} == {0, 1}
+
+
+def stuck(values: list[float]) -> list[AlertEvent]:
+    only = AlertSwitches(anomaly=False, drift=False, bound=False, forecast_breach=False)
+    alerts = run(Learner(city(alerts=only)), one_series(values)).alerts
+    return [alert for alert in alerts if alert.kind == "stuck"]
+
+
+def test_a_value_repeated_far_longer_than_ever_is_stuck_until_another_comes() -> None:
+    values = daily(24 * 20)
+    opened, resolved = stuck(values + [42.5] * 30 + values[:5])
+
+    assert (opened.state, opened.severity, opened.observed) == ("open", "warning", 42.5)
+    assert opened.position == len(values) + 12
+    assert opened.message == (
+        "42.5 again and again for 12 h: 13 readings in a row, where 1 used to be the most"
+    )
+    assert (resolved.state, resolved.position) == ("resolved", len(values) + 30)
+    assert resolved.opening_offset == opened.position
+    assert resolved.message.endswith("another value at last; open since 2026-01-21 12:00:00 UTC")
+
+
+def test_nights_and_closed_weekends_are_not_stuck() -> None:
+    def open_at(hour: int) -> bool:
+        return 7 <= hour % 24 < 19 and hour // 24 % 7 < 5
+
+    values = [v if open_at(hour) else 0.0 for hour, v in enumerate(daily(24 * 7 * 8))]
+    assert stuck(values) == []
+
+
+def test_a_series_that_was_never_otherwise_is_not_stuck() -> None:
+    assert stuck([3.0] * 2000) == []
+
+
+def test_a_new_series_is_not_stuck() -> None:
+    assert stuck(daily(24 * 7) + [5.0] * 60) == []
+
+
+def test_an_interval_that_reaches_beyond_a_bound_at_every_horizon_informs() -> None:
+    only = AlertSwitches(anomaly=False, drift=False, bound=False, stuck=False)
+    bound = 115.0
+    profile = city(horizons=(1,), bound_upper=bound, alerts=only)
+    result = run(Learner(profile), one_series(daily(24 * 60, noise=8.0)))
+    opened = [a for a in result.alerts if a.state == "open" and a.severity == "info"]
+    resolved = {a.opening_offset: a for a in result.alerts if a.state == "resolved"}
+
+    assert opened
+    for alert in opened:
+        line, before = (list(result.learned).index(alert.position - i) for i in (0, 1))
+        assert result.predicted[line, 0] <= bound < result.upper[line, 0]
+        assert result.predicted[before, 0] <= bound < result.upper[before, 0]
+        assert alert.expected == result.upper[line, 0]
+        assert alert.message.startswith(f"it may reach {alert.expected:.6g} in 1 h, above the")
+    # An episode keeps the severity it opened with.
+    assert {resolved[a.opening_offset].severity for a in opened[:-1]} == {"info"}

@@ -104,3 +104,23 @@ def test_plugins_move_with_their_row() -> None:
     for number, name in enumerate(("road-1", "road-2")):
         expected = published(learned([name], range(30), Learner(city)), [name], 30)
         np.testing.assert_array_equal(published(where.learners[number], [name], 30), expected)
+
+
+def test_a_moved_series_is_still_watched_for_silence() -> None:
+    week = range(14 * 288)
+    old = [learned(ROADS[:3], week), learned(ROADS[3:6], week)]
+    where = deal(old, city=CITY, partitions=1, target_of=lambda _: 0)
+    (moved,) = where.learners
+    assert moved.reached_ms == old[0].reached_ms == 300_000 * (14 * 288 - 1)
+
+    after = Learner.restore(CITY, _stored(moved))
+    n = 8
+    result = after.step(
+        ROADS[1:6] * n,
+        [""] * 5 * n,
+        np.repeat(300_000 * (14 * 288 + np.arange(n)), 5),
+        np.sin(np.arange(5.0 * n)),
+        np.arange(5 * n),
+    )
+    silent = [alert.sensor_id for alert in result.alerts if alert.kind == "silent"]
+    assert silent == [ROADS[0]]

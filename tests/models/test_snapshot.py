@@ -177,4 +177,9 @@ def test_a_capture_holds_only_the_chunks_that_changed() -> None:
         )
     learner.capture()
     learner.step([ids[300]], [""], np.array([26 * 3_600_000]), np.ones(1), np.zeros(1, np.int64))
-    assert sorted(learner.capture().chunks) == ["meta", "rows/0000/00004"]
+    assert sorted(learner.capture().chunks) == [
+        "meta",
+        "rows/0000/00004",
+        "silence/00000",
+        "watermark",
+    ]

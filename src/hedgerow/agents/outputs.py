@@ -106,8 +106,8 @@ def _alert(batch: Batch, decoded: DecodedBatch, event: AlertEvent) -> tuple[byte
         make_alert(
             batch.partition.topic,
             batch.partition.number,
-            decoded.sensor_ids[event.position],
-            decoded.quantities[event.position],
+            event.sensor_id,
+            event.quantity,
             int(decoded.offsets[event.position]),
             kind=event.kind,
             severity=event.severity,

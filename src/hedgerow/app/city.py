@@ -64,5 +64,7 @@ def _profile(given: ProfileSettings, settings: Settings) -> Profile:
             forecast_breach=given.alerts.forecast_breach,
             anomaly=given.alerts.anomaly,
             drift=given.alerts.drift,
+            stuck=given.alerts.stuck,
+            silent=given.alerts.silent,
         ),
     )

@@ -292,6 +292,8 @@ class AlertSettings(Section):
     forecast_breach: bool = True
     anomaly: bool = True
     drift: bool = True
+    stuck: bool = True
+    silent: bool = True
 
 
 class RiverSettings(Section):

@@ -70,6 +70,12 @@ class StateCollector(Collector):
             "Messages gone from Kafka before they were learned; kept with the state.",
             labels=["topic", "partition"],
         )
+        last = GaugeMetricFamily(
+            "hedgerow_last_reading_timestamp_seconds",
+            "Time that the readings of a partition have reached, by two of its sensors if it has "
+            "several; event time.",
+            labels=["topic", "partition"],
+        )
         for holding in held:
             partition = holding.claim.partition
             labels = [partition.topic, str(partition.number)]
@@ -79,7 +85,10 @@ class StateCollector(Collector):
             offset.add_metric(labels, holding.next_offset)
             saved.add_metric(labels, max(0, holding.saved_offset))
             skipped.add_metric(labels, holding.progress.skipped)
-        yield from (lag, offset, saved, skipped)
+            reached_ms = holding.learner.reached_ms
+            if reached_ms is not None:
+                last.add_metric(labels, reached_ms / 1000.0)
+        yield from (lag, offset, saved, skipped, last)
         yield _gauge("hedgerow_paused", "1 while Redis cannot be written.", self._holdings.paused)
         yield _gauge("hedgerow_partitions", "Partitions held.", len(held))
         yield _gauge("hedgerow_broker_up", "1 when a broker is reachable.", self._broker_up())

@@ -14,21 +14,30 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import episodes
+from hedgerow.models import episodes, silence
 from hedgerow.models.anomaly_words import BASES as FINDING_BASES
 from hedgerow.models.anomaly_words import KIND_NAMES as FINDINGS
 from hedgerow.models.anomaly_words import Finding
 from hedgerow.models.drift_detector import say_drift
 from hedgerow.models.experts import NAIVE_EXPERTS
-from hedgerow.models.layout import ANOMALY, BOUND, DRIFT, FORECAST_BREACH
+from hedgerow.models.layout import ANOMALY, BOUND, DRIFT, FORECAST_BREACH, SILENT, STUCK
 
 KIND_NAMES = {
     BOUND: "bound",
     FORECAST_BREACH: "forecast-breach",
     ANOMALY: "anomaly",
     DRIFT: "drift",
+    STUCK: "stuck",
+    SILENT: "silent",
 }
-SEVERITIES = {BOUND: "critical", FORECAST_BREACH: "warning", ANOMALY: "warning", DRIFT: "info"}
+SEVERITIES = {
+    BOUND: "critical",
+    FORECAST_BREACH: "warning",
+    ANOMALY: "warning",
+    DRIFT: "info",
+    STUCK: "warning",
+    SILENT: "warning",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +47,12 @@ class AlertEvent:
     Attributes
     ----------
     position : int
-        Index in the batch of the reading that caused it.
+        Index in the batch of the reading that caused it; of a series found silent, that of
+        another series.
+    sensor_id, quantity : str
+        The series it is about.
     kind : str
-        ``bound``, ``forecast-breach``, ``anomaly`` or ``drift``.
+        ``bound``, ``forecast-breach``, ``anomaly``, ``drift``, ``stuck`` or ``silent``.
     severity : str
         ``critical``, ``warning`` or ``info``.
     state : str
@@ -48,25 +60,28 @@ class AlertEvent:
     opening_offset : int
         Log offset of the reading that opened the episode.
     opened_ms, at_ms : int
-        Event time of the opening reading and of this one.
-    observed : float
-        What was seen.
+        Event time of the opening reading and of this one; the watermark where a series was
+        found silent.
+    observed : float or None
+        What was seen; of a silent series nothing.
     expected : float or None
         What had been forecast; for ``forecast-breach`` the forecast that crosses the bound.
     lower, upper : float or None
-        The limits: the interval of an anomaly, else the declared bounds.
+        The limits: the interval of an anomaly, or the declared bounds.
     message : str
         All of it in a sentence.
     """
 
     position: int
+    sensor_id: str
+    quantity: str
     kind: str
     severity: str
     state: Literal["open", "resolved"]
     opening_offset: int
     opened_ms: int
     at_ms: int
-    observed: float
+    observed: float | None
     expected: float | None
     lower: float | None
     upper: float | None
@@ -74,45 +89,31 @@ class AlertEvent:
 
 
 def read_event(
-    event: NDArray[np.float64], at_ms: int, observed: float, period_ms: int
+    event: NDArray[np.float64],
+    who: tuple[str, str],
+    at_ms: int,
+    observed: float,
+    period_ms: int,
 ) -> AlertEvent:
-    """Turn a line of the kernel's event table into an alert."""
+    """Turn a line of the kernel's event table into an alert about a series' own reading."""
     kind = int(event[episodes.EVENT_KIND])
     is_open = event[episodes.EVENT_OPEN] == 1.0
     opened_ms = int(event[episodes.EVENT_OPENED_MS])
     expected = _known(event[episodes.EVENT_EXPECTED])
     lower, upper = _known(event[episodes.EVENT_LOWER]), _known(event[episodes.EVENT_UPPER])
-    seen = f"observed {_number(observed)}"
-    detail = int(event[episodes.EVENT_DETAIL])
-    if kind == BOUND:
-        message = f"{seen}, {_crossed(observed, lower, upper)}{_had_been(expected)}"
-        if not is_open:
-            message = f"{seen}, within the declared bounds again"
-    elif kind == FORECAST_BREACH:
-        message = (
-            f"{_number(expected)} is forecast in {_span(detail * period_ms)}, "
-            f"{_crossed(expected, lower, upper)}; {seen} now"
-        )
-        if not is_open:
-            message = f"{seen}, and no forecast crosses a declared bound any more"
-    elif kind == DRIFT:
-        found = say_drift(detail, lower or 0.0, upper or 0.0, NAIVE_EXPERTS)
-        lower = upper = None
-        message = f"the series has changed: {found}; memory is short for a while"
-        if not is_open:
-            message = "the forecasts have had time to follow the change"
+    by_limit = kind == FORECAST_BREACH and event[episodes.EVENT_DETAIL] < 0.0
+    if is_open:
+        message = _opened(kind, event, observed, period_ms)
     else:
-        message = _finding(event, observed).reason
-        if expected is not None:
-            message += f"; {_number(expected)} was forecast"
-        if not is_open:
-            message = f"{seen}, as expected again{_forecast(expected, lower, upper)}"
-    if not is_open:
-        message += f"; open since {_stamp(opened_ms)}"
+        message = f"{_resolved(kind, event, observed)}; open since {_stamp(opened_ms)}"
+    if kind in (DRIFT, STUCK):  # their events carry something else there
+        lower = upper = None
     return AlertEvent(
         position=int(event[episodes.EVENT_POSITION]),
+        sensor_id=who[0],
+        quantity=who[1],
         kind=KIND_NAMES[kind],
-        severity=SEVERITIES[kind],
+        severity="info" if by_limit else SEVERITIES[kind],
         state="open" if is_open else "resolved",
         opening_offset=int(event[episodes.EVENT_OFFSET]),
         opened_ms=opened_ms,
@@ -123,6 +124,75 @@ def read_event(
         upper=upper,
         message=message,
     )
+
+
+def read_silence(event: NDArray[np.float64], who: tuple[str, str], observed: float) -> AlertEvent:
+    """Turn a transition of ``silence`` into an alert; ``observed`` is what ended it."""
+    is_open = event[silence.OF_OPEN] == 1.0
+    opened_ms, at_ms = int(event[silence.OF_OPENED_MS]), int(event[silence.OF_AT_MS])
+    quiet, longest = at_ms - int(event[silence.OF_HEARD]), int(event[silence.OF_LONGEST])
+    message = f"nothing was heard for {_span(quiet)}"
+    if longest > 0:
+        message += f", where {_span(longest)} was the longest pause"
+    if not is_open:
+        message = f"observed {_number(observed)}, heard again; open since {_stamp(opened_ms)}"
+    return AlertEvent(
+        position=int(event[silence.OF_POSITION]),
+        sensor_id=who[0],
+        quantity=who[1],
+        kind=KIND_NAMES[SILENT],
+        severity=SEVERITIES[SILENT],
+        state="open" if is_open else "resolved",
+        opening_offset=int(event[silence.OF_OFFSET]),
+        opened_ms=opened_ms,
+        at_ms=at_ms,
+        observed=None if is_open else observed,
+        expected=None,
+        lower=None,
+        upper=None,
+        message=message,
+    )
+
+
+def _opened(kind: int, event: NDArray[np.float64], observed: float, period_ms: int) -> str:
+    """Say what opened an episode."""
+    expected = _known(event[episodes.EVENT_EXPECTED])
+    lower, upper = _known(event[episodes.EVENT_LOWER]), _known(event[episodes.EVENT_UPPER])
+    detail = int(event[episodes.EVENT_DETAIL])
+    seen, span = f"observed {_number(observed)}", _span(abs(detail) * period_ms)
+    if kind == BOUND:
+        return f"{seen}, {_crossed(observed, lower, upper)}{_had_been(expected)}"
+    if kind == FORECAST_BREACH:
+        crossed = _crossed(expected, lower, upper)
+        if detail < 0:
+            return f"it may reach {_number(expected)} in {span}, {crossed}; {seen} now"
+        return f"{_number(expected)} is forecast in {span}, {crossed}; {seen} now"
+    if kind == STUCK:
+        return (
+            f"{_number(observed)} again and again for {span}: {detail + 1} readings in a row, "
+            f"where {round(upper or 0.0) + 1} used to be the most"
+        )
+    if kind == DRIFT:
+        found = say_drift(detail, lower or 0.0, upper or 0.0, NAIVE_EXPERTS)
+        return f"the series has changed: {found}; memory is short for a while"
+    return f"{_finding(event, observed).reason}{_had_been(expected)}"
+
+
+def _resolved(kind: int, event: NDArray[np.float64], observed: float) -> str:
+    """Say what resolved an episode."""
+    seen = f"observed {_number(observed)}"
+    if kind == DRIFT:
+        return "the forecasts have had time to follow the change"
+    if kind == ANOMALY:
+        expected = _known(event[episodes.EVENT_EXPECTED])
+        lower, upper = _known(event[episodes.EVENT_LOWER]), _known(event[episodes.EVENT_UPPER])
+        return f"{seen}, as expected again{_forecast(expected, lower, upper)}"
+    words = {
+        BOUND: "within the declared bounds again",
+        FORECAST_BREACH: "and nothing forecast crosses a declared bound any more",
+        STUCK: "another value at last",
+    }
+    return f"{seen}, {words[kind]}"
 
 
 def _known(value: float) -> float | None:

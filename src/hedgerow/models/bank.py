@@ -188,6 +188,7 @@ def _rules(profile: Profile) -> Rules:
         forecast_breach=int(profile.alerts.forecast_breach and bounded),
         anomaly=int(profile.alerts.anomaly),
         drift=int(profile.alerts.drift),
+        stuck=int(profile.alerts.stuck),
     )
 
 

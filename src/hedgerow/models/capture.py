@@ -3,7 +3,8 @@
 Before: ``Learner.capture``. After: ``snapshot`` turns the chunks into bytes, and ``restore``
 builds a learner from them again.
 
-The chunks: ``meta`` (counts, profiles, sizes), ``series/N`` (1024 series each), ``nursery``,
+The chunks: ``meta`` (counts, profiles, sizes), ``series/N`` (1024 series each), ``silence/N``
+(their pauses), ``watermark``, ``nursery``,
 ``layout/B`` (what the numbers in a row of bank B mean), ``rows/B/N`` (64 rows each) and, where
 a profile names River plug-ins, ``plugins/B/N``.
 """
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from hedgerow.models.bank import CHUNK_ROWS
 from hedgerow.models.series import CHUNK_SERIES
+from hedgerow.models.silence import NEXT_DEADLINE
 from hedgerow.models.snapshot import Array, Capture, RawChunk
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ def capture_state(learner: Learner) -> Capture:
     """Copy what changed since the last capture, and mark it unchanged."""
     changed = [_meta(learner)]
     changed += [_series(learner, number) for number in sorted(learner.series.dirty)]
+    changed += [_silence(learner, number) for number in sorted(learner.silence.dirty)]
+    if learner.silence.moved:
+        leaders = learner.silence.clock[:NEXT_DEADLINE].copy()
+        changed.append(RawChunk("watermark", {"leaders": leaders}))
     if learner.nursery.dirty:
         changed.append(RawChunk("nursery", learner.nursery.arrays()))
     for number, bank in enumerate(learner.banks):
@@ -49,6 +55,8 @@ def capture_state(learner: Learner) -> Capture:
 def mark_all(learner: Learner) -> None:
     """Mark everything changed."""
     learner.series.dirty.update(range(chunks_of(len(learner.series), CHUNK_SERIES)))
+    learner.silence.dirty.update(range(chunks_of(len(learner.series), CHUNK_SERIES)))
+    learner.silence.moved = True
     learner.nursery.dirty = True
     for bank in learner.banks:
         bank.new = True
@@ -58,6 +66,8 @@ def mark_all(learner: Learner) -> None:
 def mark_none(learner: Learner) -> None:
     """Mark everything unchanged."""
     learner.series.dirty.clear()
+    learner.silence.dirty.clear()
+    learner.silence.moved = False
     learner.nursery.dirty = False
     for bank in learner.banks:
         bank.new = False
@@ -72,6 +82,11 @@ def chunks_of(items: int, size: int) -> int:
 def series_name(number: int) -> str:
     """Name a chunk of the series table."""
     return f"series/{number:05d}"
+
+
+def silence_name(number: int) -> str:
+    """Name the chunk of the pauses of a chunk of series."""
+    return f"silence/{number:05d}"
 
 
 def layout_name(bank: int) -> str:
@@ -90,8 +105,9 @@ def plugins_name(bank: int, number: int) -> str:
 
 
 def _names(learner: Learner) -> list[str]:
-    names = ["meta", "nursery"]
-    names += map(series_name, range(chunks_of(len(learner.series), CHUNK_SERIES)))
+    names = ["meta", "nursery", "watermark"]
+    for number in range(chunks_of(len(learner.series), CHUNK_SERIES)):
+        names += [series_name(number), silence_name(number)]
     for number, bank in enumerate(learner.banks):
         names.append(layout_name(number))
         chunks = range(chunks_of(bank.count, CHUNK_ROWS))
@@ -111,6 +127,7 @@ def _meta(learner: Learner) -> RawChunk:
             "profiles": [[p.name, p.fingerprint] for p in city.profiles],
             "series": len(learner.series),
             "counts": asdict(learner.counts),
+            "silence": True,
             "banks": [[b.profile.name, b.period_ms, b.count] for b in learner.banks],
         },
     )
@@ -133,6 +150,12 @@ def _series(learner: Learner, number: int) -> RawChunk:
             "rows": table.rows[span].copy(),
         },
     )
+
+
+def _silence(learner: Learner, number: int) -> RawChunk:
+    start = number * CHUNK_SERIES
+    lines = learner.silence.stored(start, min(start + CHUNK_SERIES, len(learner.series)))
+    return RawChunk(silence_name(number), {"lines": lines})
 
 
 def _pack(texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -33,11 +33,13 @@ from hedgerow.models.drift import QUIET, drift_learn, drift_offset, is_rival
 from hedgerow.models.ensemble import Place, Team, ask, forget_roots, freeze, stand, teach
 from hedgerow.models.episodes import (
     Events,
+    Outlook,
     Reading,
     Rules,
     watch_drift,
     watch_forecasts,
     watch_reading,
+    watch_run,
 )
 from hedgerow.models.features import (
     CLIP_Z,
@@ -46,7 +48,7 @@ from hedgerow.models.features import (
     standardise_reading,
     write_common,
 )
-from hedgerow.models.hold import LEAST_REPEATS, note_repeat
+from hedgerow.models.hold import LEAST_REPEATS, is_stuck, note_repeat
 from hedgerow.models.layout import (
     ABSOLUTE_ERROR,
     BLOCK_HEAD,
@@ -374,7 +376,10 @@ def take(
         entry = due(row, sizes, blocks[k], horizons[k], slot)
         if entry >= 0:
             _settle(row, single, setup, place(setup, k, slot - horizons[k]), value, scratch)
-    note_repeat(row, value == row[sizes.ring + int(row[SLOT]) % sizes.ring_size])
+    repeated = value == row[sizes.ring + int(row[SLOT]) % sizes.ring_size]
+    note_repeat(row, repeated, sizes.period_ms)
+    if not silent:
+        watch_run(row, is_stuck(row, sizes.period_ms), setup.rules, reading, out.events)
     now = pattern_bin(sizes, local_ms, is_holiday(setup.zone, local_ms))
     remember(row, single, sizes, slot, value, now, 1.0)
     origin = origin_of(sizes, slot)
@@ -481,6 +486,8 @@ def forecast(
     slot = int(row[SLOT])
     breach = 0
     breach_at = math.nan
+    rules = setup.rules
+    below = above = True  # the limits of all horizons beyond the bound on their side
     for k in range(len(horizons)):
         horizon = horizons[k]
         at = place(setup, k, slot)
@@ -497,12 +504,16 @@ def forecast(
         out.mean[line, k] = row[entry + EXPECTED]
         out.lower[line, k] = row[entry + LOWER]
         out.upper[line, k] = row[entry + UPPER]
-        rules = setup.rules
+        below = below and row[entry + LOWER] < rules.bound_lower
+        above = above and row[entry + UPPER] > rules.bound_upper
         if breach == 0 and (predicted < rules.bound_lower or predicted > rules.bound_upper):
             breach = horizon
             breach_at = predicted
     if not silent:
-        watch_forecasts(row, breach, breach_at, setup.rules, reading, out.events)
+        nearest = place(setup, 0, slot).entry
+        limit = row[nearest + UPPER] if above else (row[nearest + LOWER] if below else math.nan)
+        outlook = Outlook(breach, breach_at, limit, horizons[0])
+        watch_forecasts(row, outlook, rules, reading, out.events)
 
 
 @jit

@@ -38,10 +38,13 @@ HOLT_LEVEL, HOLT_TREND, RUN, REPEATS_FAST, REPEATS_SLOW, USUAL_OFF = range(
     SURPRISE + 3, SURPRISE + 9
 )
 
+LONGEST_RUN, BREACH_BY_LIMIT, LIMITS_BEYOND = range(SURPRISE + 9, SURPRISE + 12)
+
 # One alert rule's state, KINDS of them from ALERTS on; what the anomaly score remembers follows.
-ALERTS = SURPRISE + 9
+ALERTS = SURPRISE + 12
 OPEN, OPENING_OFFSET, OPENED_MS, QUIET, ALERT_SIZE = range(5)
-BOUND, FORECAST_BREACH, ANOMALY, DRIFT, KINDS = range(5)
+BOUND, FORECAST_BREACH, ANOMALY, DRIFT, STUCK, KINDS = range(6)
+SILENT = KINDS  # told from the other series, and not kept in the row
 EXTREMES = ALERTS + KINDS * ALERT_SIZE
 HEAD = EXTREMES + anomaly.SIZE
 
@@ -275,8 +278,11 @@ class _Exact:
         self.fields = [
             Field("clock", SLOT, SEEN - SLOT),
             Field("standardiser", SEEN, DEVIATION - SEEN),
-            Field("smoothed", DEVIATION, ALERTS - DEVIATION),
-            Field("alerts", ALERTS, EXTREMES - ALERTS),
+            Field("smoothed", DEVIATION, LONGEST_RUN - DEVIATION),
+            Field("longest_run", LONGEST_RUN, 1),
+            Field("breach", BREACH_BY_LIMIT, ALERTS - BREACH_BY_LIMIT),
+            Field("alerts", ALERTS, STUCK * ALERT_SIZE),
+            Field("alerts_stuck", ALERTS + STUCK * ALERT_SIZE, ALERT_SIZE),
             Field("extremes", EXTREMES, anomaly.SIZE),
             Field("ring", HEAD, ring_size),
             Field("pattern", HEAD + ring_size, self.bins),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import kernel
-from hedgerow.models.alerts import read_event
+from hedgerow.models.alerts import AlertEvent, read_event, read_silence
 from hedgerow.models.bank import Bank, outputs
 from hedgerow.models.capture import capture_state, mark_all
 from hedgerow.models.episodes import EVENT_POSITION
@@ -24,7 +24,8 @@ from hedgerow.models.restore import restore_state
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
 from hedgerow.models.scores import SeriesScore, bank_scores
 from hedgerow.models.series import NOWHERE, SeriesTable
-from hedgerow.models.snapshot import Capture
+from hedgerow.models.silence import OF_POSITION, OF_SERIES, Learned, Silence
+from hedgerow.models.snapshot import Array, Capture
 from hedgerow.models.zone import zone_table
 
 # The year 3000: every target time that can follow still fits a calendar.
@@ -63,6 +64,7 @@ class Learner:
         self.notes: list[str] = []
         self.series = SeriesTable()
         self.nursery = Nursery()
+        self.silence = Silence()
         self.banks: list[Bank] = []
         self._bank_numbers: dict[tuple[int, int], int] = {}
         self._max_series = max_series
@@ -160,10 +162,42 @@ class Learner:
                 )
 
         self._count(out.outcomes)
+        silence = self._hear(np.flatnonzero(out.outcomes == kernel.LEARNED), ids, time_ms, offsets)
         refusals.sort(key=lambda refusal: refusal.position)
         return self._result(
-            out, ids=ids, bank_of=bank_of, time_ms=time_ms, values=values, refusals=refusals
+            out,
+            ids=ids,
+            bank_of=bank_of,
+            time_ms=time_ms,
+            values=values,
+            silence=silence,
+            refusals=refusals,
         )
+
+    def _hear(
+        self,
+        positions: NDArray[np.int64],
+        ids: NDArray[np.int64],
+        time_ms: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+    ) -> Array:
+        """Show the learned readings to the rule about silent series."""
+        series = ids[positions]
+        learned = Learned(
+            positions=positions,
+            series=series,
+            sensors=self.series.sensors[series],
+            periods_ms=self.watched_periods(series),
+            time_ms=time_ms[positions],
+            offsets=offsets[positions],
+        )
+        return self.silence.hear(len(self.series), learned)
+
+    def watched_periods(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the periods of series, 0 where none is known or silence does not matter."""
+        wanted = np.array([p.alerts.silent for p in self.city.profiles])
+        periods = np.array([bank.period_ms for bank in self.banks] + [0], np.int64)
+        return np.where(wanted[self.series.profiles[series]], periods[self.series.banks[series]], 0)
 
     def _settle(self, series: int, time_ms: int, value: float) -> int:
         """Bring a series without a row nearer to one; return the reading's outcome so far."""
@@ -240,15 +274,21 @@ class Learner:
         bank_of: NDArray[np.int64],
         time_ms: NDArray[np.int64],
         values: NDArray[np.float64],
+        silence: Array,
         refusals: list[Refusal],
     ) -> StepResult:
         learned = np.flatnonzero(out.outcomes == kernel.LEARNED)
         events = out.events.lines[: out.events.used[0]]
-        alerts = []
-        for event in events[np.argsort(events[:, EVENT_POSITION], kind="stable")]:
+        alerts: list[AlertEvent] = []
+        for event in events:
             p = int(event[EVENT_POSITION])
             period_ms = self.banks[bank_of[p]].period_ms
-            alerts.append(read_event(event, int(time_ms[p]), float(values[p]), period_ms))
+            who = self.series.name(int(ids[p]))
+            alerts.append(read_event(event, who, int(time_ms[p]), float(values[p]), period_ms))
+        for event in silence:
+            who = self.series.name(int(event[OF_SERIES]))
+            alerts.append(read_silence(event, who, float(values[int(event[OF_POSITION])])))
+        alerts.sort(key=lambda alert: alert.position)
         names = [p.name for p in self.city.profiles]
         return StepResult(
             outcomes=out.outcomes,
@@ -271,6 +311,11 @@ class Learner:
         self.counts.messages_decoded += decoded
         self.counts.messages_dead_lettered += dead_lettered
         self.counts.rejected += rejected
+
+    @property
+    def reached_ms(self) -> int | None:
+        """Event time that the learned readings have reached, ``None`` before the first."""
+        return self.silence.reached_ms
 
     @property
     def plugin_failures(self) -> int:

@@ -126,6 +126,7 @@ def _move(source: Learner, series: int, target: Learner) -> None:
     old = source.series
     profile = int(old.profiles[series])
     new = target.series.add(old.sensor_ids[series], old.quantities[series], profile)
+    source.silence.move(series, target.silence, new, int(target.series.sensors[new]))
     if old.banks[series] == NOWHERE:
         target.nursery.infants[new] = source.nursery.infants[series]
         target.nursery.dirty = True

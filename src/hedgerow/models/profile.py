@@ -46,6 +46,8 @@ class AlertSwitches:
     forecast_breach: bool = True
     anomaly: bool = True
     drift: bool = True
+    stuck: bool = True
+    silent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

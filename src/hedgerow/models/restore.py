@@ -23,11 +23,13 @@ from hedgerow.models.capture import (
     plugins_name,
     rows_name,
     series_name,
+    silence_name,
 )
 from hedgerow.models.errors import SnapshotError
 from hedgerow.models.layout import Field
 from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile, series_key
 from hedgerow.models.series import CHUNK_SERIES, NOWHERE
+from hedgerow.models.silence import STORED
 from hedgerow.models.snapshot import RawChunk, decode_chunk
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class _Restoration:
         self.nursery()
         for number, stored in enumerate(banks):
             self.bank(number, stored, series_of[number])
+        self.silence()
         if self.same:
             mark_none(learner)
         else:
@@ -143,6 +146,25 @@ class _Restoration:
         ):
             raise SnapshotError("nursery: its readings do not add up")
         self.learner.nursery.fill(arrays)
+
+    def silence(self) -> None:
+        learner = self.learner
+        if not self.meta.get("silence"):  # written before silence was watched
+            self.same = False
+            return
+        count = len(learner.series)
+        parts = [
+            self.read(silence_name(number)).arrays["lines"]
+            for number in range(chunks_of(count, CHUNK_SERIES))
+        ]
+        lines = np.concatenate([np.empty((0, STORED)), *parts])
+        waiting = np.flatnonzero(learner.series.banks[:count] == NOWHERE)
+        leaders = self.read("watermark").arrays["leaders"]
+        learner.silence.restore(lines, learner.watched_periods(np.arange(count)), leaders)
+        infants = learner.nursery.infants
+        learner.silence.wait(
+            {one: len(infants[one].times_ms) if one in infants else 0 for one in waiting.tolist()}
+        )
 
     def bank(self, number: int, stored: StoredBank, series_of: NDArray[np.int64]) -> None:
         """Move a stored bank's rows to where they belong now."""

@@ -25,6 +25,8 @@ class SeriesTable:
         Who the series is.
     profiles, banks, rows : ndarray of int64, shape (capacity,)
         Index of its profile; its bank (``NOWHERE`` while it waits in the nursery) and its row.
+    sensors : ndarray of int64, shape (capacity,)
+        Number of its sensor: that of the sensor's first series.
     """
 
     def __init__(self) -> None:
@@ -33,8 +35,10 @@ class SeriesTable:
         self.profiles = np.zeros(16, np.int64)
         self.banks = np.full(16, NOWHERE, np.int64)
         self.rows = np.full(16, NOWHERE, np.int64)
+        self.sensors = np.full(16, NOWHERE, np.int64)
         self.dirty: set[int] = set()
         self._index: dict[tuple[str, str], int] = {}
+        self._sensor_numbers: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self.sensor_ids)
@@ -49,6 +53,10 @@ class SeriesTable:
         """Return the number of one series, ``NOWHERE`` if it is not known yet."""
         return self._index.get((sensor_id, quantity), NOWHERE)
 
+    def name(self, series: int) -> tuple[str, str]:
+        """Return sensor and quantity of a series."""
+        return self.sensor_ids[series], self.quantities[series]
+
     def add(self, sensor_id: str, quantity: str, profile: int) -> int:
         """Give a new series its number and return it."""
         series = len(self.sensor_ids)
@@ -57,10 +65,12 @@ class SeriesTable:
             self.profiles = np.concatenate([self.profiles, grow])
             self.banks = np.concatenate([self.banks, grow])
             self.rows = np.concatenate([self.rows, grow])
+            self.sensors = np.concatenate([self.sensors, grow])
         self._index[sensor_id, quantity] = series
         self.sensor_ids.append(sensor_id)
         self.quantities.append(quantity)
         self.profiles[series] = profile
+        self.sensors[series] = self._sensor_numbers.setdefault(sensor_id, series)
         self.dirty.add(series // CHUNK_SERIES)
         return series
 

@@ -114,14 +114,40 @@ class Alert(Struct, frozen=True, gc=False):
     series: Annotated[str, Meta(description="sensor, or sensor/quantity; also the key.")]
     sensor_id: Annotated[str, Meta(description="The sensor.")]
     quantity: Annotated[str | None, Meta(description="The quantity; null if unnamed.")]
-    source_offset: Annotated[int, Meta(description="Offset of the reading that caused this.")]
-    kind: Annotated[str, Meta(description="Which rule: bound, forecast-breach, anomaly ...")]
-    severity: Annotated[str, Meta(description="How bad: warning or critical.")]
+    source_offset: Annotated[
+        int,
+        Meta(
+            description="Offset of the reading that caused this; where a series is found silent, "
+            "that of another."
+        ),
+    ]
+    kind: Annotated[
+        str,
+        Meta(
+            description="Which rule: bound, forecast-breach, anomaly, drift, stuck or silent; "
+            "more may come."
+        ),
+    ]
+    severity: Annotated[str, Meta(description="How bad: info, warning or critical.")]
     state: Annotated[Literal["open", "resolved"], Meta(description="Where the episode stands.")]
     opened_at: Annotated[str, Meta(description="When the episode opened, ISO 8601 with Z.")]
-    at: Annotated[str, Meta(description="The causing reading's own time, ISO 8601 with Z.")]
-    observed: Annotated[float | None, Meta(description="What was seen.")]
-    expected: Annotated[float | None, Meta(description="What was forecast for that slot.")]
+    at: Annotated[
+        str,
+        Meta(
+            description="The causing reading's own time, ISO 8601 with Z; where a series is found "
+            "silent, the latest time that two sensors have reached."
+        ),
+    ]
+    observed: Annotated[
+        float | None, Meta(description="What was seen; null where a series is found silent.")
+    ]
+    expected: Annotated[
+        float | None,
+        Meta(
+            description="What was forecast for that slot; of a forecast-breach, the forecast or "
+            "limit that crosses."
+        ),
+    ]
     lower: Annotated[float | None, Meta(description="The least that would have been right.")]
     upper: Annotated[float | None, Meta(description="The most that would have been right.")]
     message: Annotated[str, Meta(description="The whole in a sentence.")]
