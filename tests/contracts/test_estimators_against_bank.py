@@ -21,9 +21,17 @@ from river import base
 from hedgerow.models import CityModel, Learner, Profile, estimators
 from hedgerow.models import layout as at
 from hedgerow.models.aggregation import RULES
-from hedgerow.models.ensemble import Place, clues, hold_model, hour_features, hour_model
-from hedgerow.models.kernel import place
+from hedgerow.models.ensemble import (
+    SMALL,
+    Place,
+    clues_at,
+    hold_model_at,
+    hour_features_at,
+    hour_model_at,
+)
+from hedgerow.models.layout import CLUES, HOUR_FEATURES
 from hedgerow.models.least_squares import small_predict
+from hedgerow.models.rows import place
 
 EXPERTS = (
     "pattern", "holt", "rls_0.999", "rls_0.98", "ogd_0.05", "adagrad_0.3", "nlms_0.2",
@@ -80,15 +88,17 @@ def replay(series: str = "held", rule: str = "ml-poly") -> Replay:
         bank = learner.banks[0]
         sizes, row, single = bank.layout.sizes, bank.rows[0], bank.singles[0]
         here = place(bank.setup, 0, int(row[at.SLOT]))
-        hour = hour_features(single, sizes, here)
+        start = hour_features_at(sizes, here)
+        hour = single[start : start + HOUR_FEATURES]
+        clues, model = clues_at(sizes, here), hold_model_at(sizes, here)
         steps.append(
             Step(
                 value,
                 row[here.entry : here.entry + sizes.entry].copy(),
                 single[here.origin : here.origin + sizes.features].copy(),
                 hour.copy(),
-                clues(single, sizes, here).copy(),
-                small_predict(hold_model(single, sizes, here), hour),
+                single[clues : clues + CLUES].copy(),
+                small_predict(single[model : model + SMALL], hour),
             )
         )
     assert len(steps) == LENGTH
@@ -136,7 +146,8 @@ def test_the_hourly_estimator_is_its_expert_in_every_bit() -> None:
         label = cut((math.sqrt(after.value) - shift) / scale) if scale > 0 else 0.0
         model.learn_one(x, label)
     for part in range(24):
-        theirs = hour_model(bank.single, bank.sizes, bank.place, part)
+        start = hour_model_at(bank.sizes, bank.place, part)
+        theirs = bank.single[start : start + SMALL]
         assert model._models[float(part)].tobytes() == theirs.tobytes()
 
 

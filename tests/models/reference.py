@@ -236,7 +236,9 @@ class Reference:
             off = self.deviation = value - usual
             if n > 50 and self.usual_off > 0:
                 off = cut(off, self.most_usual * self.usual_off)
-            self.usual_off += max(0.02, 1 / n) * (abs(off) - self.usual_off)
+            if self.usual_off == 0.0:
+                self.usual_off = self.values.deviation
+            self.usual_off += 0.02 * (abs(off) - self.usual_off)
             self.pattern[at] += max(self.pattern_rate, 1 / self.visits[at]) * off
             value = usual + off
         for i, rate in enumerate(RATES):

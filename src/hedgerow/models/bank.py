@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import kernel
+from hedgerow.models import rows as row_places
 from hedgerow.models.aggregation import RULES
 from hedgerow.models.ensemble import Team
 from hedgerow.models.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
@@ -66,7 +67,7 @@ class Bank:
         self.new = True
         self.failures = 0
         self.setup = _setup(profile, self.layout, zone)
-        self.scratch = kernel.scratch(self.layout.sizes)
+        self.scratch = row_places.scratch(self.layout.sizes)
 
     def add(self, phase_ms: int) -> int:
         """Start a row for a series whose grid points lie at ``phase_ms`` and return it."""
@@ -138,7 +139,7 @@ def _grown(rows: NDArray[Number], used: int, capacity: int) -> NDArray[Number]:
     return grown
 
 
-def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> kernel.Setup:
+def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> row_places.Setup:
     experts = layout.plan
     absent_absolute, absent_squared = (np.zeros(len(experts.names), bool) for _ in range(2))
     if not profile.naive:
@@ -148,7 +149,7 @@ def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> kernel.Setup
         absent_absolute[experts.hour + 1] = absent_squared[experts.hour] = True
     if experts.hold >= 0:
         absent_squared[experts.hold] = True
-    return kernel.Setup(
+    return row_places.Setup(
         sizes=layout.sizes,
         horizons=layout.horizons,
         blocks=layout.blocks,

@@ -170,8 +170,9 @@ def _usual(row: Array, deviation: float) -> float:
     kept = deviation
     if row[SEEN] > WINSOR_AFTER and row[USUAL_OFF] > 0.0:
         kept = clamp(deviation, MOST_USUAL * row[USUAL_OFF])
-    rate = max(USUAL_RATE, 1.0 / row[SEEN])
-    row[USUAL_OFF] += rate * (abs(kept) - row[USUAL_OFF])
+    if row[USUAL_OFF] == 0.0:
+        row[USUAL_OFF] = math.sqrt(row[VARIANCE])
+    row[USUAL_OFF] += USUAL_RATE * (abs(kept) - row[USUAL_OFF])
     return kept
 
 

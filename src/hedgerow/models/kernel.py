@@ -21,28 +21,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import anomaly
-from hedgerow.models.aggregation import Flags, forget, learn, table_size, weigh
+from hedgerow.models.aggregation import table_size, weigh
 from hedgerow.models.arithmetic import Array, clamp, jit
 from hedgerow.models.conformal import (
     conformal_ends,
-    conformal_learn,
     conformal_scale,
     usual_error,
 )
-from hedgerow.models.drift import QUIET, drift_learn, drift_offset, is_rival
-from hedgerow.models.ensemble import Place, Team, ask, forget_roots, freeze, stand, teach
+from hedgerow.models.drift import QUIET, drift_offset
+from hedgerow.models.ensemble import ask, forget_roots, freeze, stand
 from hedgerow.models.episodes import (
     Events,
     Outlook,
     Reading,
-    Rules,
     watch_drift,
     watch_forecasts,
     watch_reading,
     watch_run,
 )
 from hedgerow.models.features import (
-    CLIP_Z,
     pattern_bin,
     remember,
     standardise_reading,
@@ -50,96 +47,51 @@ from hedgerow.models.features import (
 )
 from hedgerow.models.hold import LEAST_REPEATS, is_stuck, note_repeat
 from hedgerow.models.layout import (
-    ABSOLUTE_ERROR,
     BLOCK_HEAD,
     CONTEXT,
     CONTEXTS,
-    COVERED,
     DAY_SHARE,
     DRIFT_STATE,
     ENTRY_HEAD,
     EXPECTED,
     EXTREMES,
     INTERVAL,
-    LABELS,
     LOWER,
-    NEGATIVE,
     ORIGIN,
     PERSISTENCE,
     PHASE,
     PREDICTED,
     PUBLISHED,
-    REFERENCES,
     REPEATS_SLOW,
     ROOT_SHIFT,
     RUN,
-    SCALE,
-    SCALE_ABSOLUTE,
-    SHIFT,
     SLOT,
-    SQUARED_ERROR,
     UNIT,
     UPPER,
     WEIGHED,
     WEIGHED_MEAN,
-    WIDTH_SUM,
-    WITH_INTERVAL,
     Layout,
-    N,
 )
 from hedgerow.models.least_squares import Single, gain_step
-from hedgerow.models.zone import ZoneTable, is_holiday, local_time
+from hedgerow.models.rows import (
+    LARGEST,
+    Rows,
+    Scratch,
+    Setup,
+    context_table,
+    due,
+    floor_of,
+    origin_of,
+    place,
+    slot_of,
+)
+from hedgerow.models.settle import settle
+from hedgerow.models.zone import is_holiday, local_time
 
 LEARNED, LATE, DUPLICATE, REJECTED, USED, IGNORED = range(6)  # the last two of forecasts
 READING = -1  # in place of an outside expert's number
 
-# Values beyond this are learned as this: fourth powers of them stay finite.
-LARGEST = 1e60
-SCALE_MEMORY = 0.02  # weight of the newest loss in the running one
-MOST_OFF = 50.0  # running errors
-SETTLED = 20.0  # labels before an error counts as far off
-FORGOTTEN = 0.3  # what a drift leaves of all regrets
 DRIFT_MEMORY = 0.995  # λ of least squares for a while after a drift
-DRIFT_VISITS = 2.0  # as if the weekly pattern had been seen so often
-
-
-class Setup(NamedTuple):
-    """What all rows of a bank have in common.
-
-    ``absent_absolute`` and ``absent_squared`` name the experts that a loss does without: a
-    median says nothing about a mean, nor the other way round.
-    """
-
-    sizes: Layout
-    horizons: NDArray[np.int64]
-    blocks: NDArray[np.int64]
-    single_blocks: NDArray[np.int64]
-    memories: Array
-    team: Team
-    river: int
-    rule: int
-    absent_absolute: Flags
-    absent_squared: Flags
-    drift: bool
-    rules: Rules
-    zone: ZoneTable
-
-
-class Rows(NamedTuple):
-    """One series' row on both planes."""
-
-    exact: Array
-    single: Single
-
-
-class Scratch(NamedTuple):
-    """Room that a step overwrites."""
-
-    predictions: Array
-    weights: Array
-    rivals: Array
-    features: Single
-    nobody: Array  # what no plug-ins predict
 
 
 class Outputs(NamedTuple):
@@ -153,197 +105,6 @@ class Outputs(NamedTuple):
     lower: Array
     upper: Array
     events: Events
-
-
-def scratch(sizes: Layout) -> Scratch:
-    """Make room for the steps of a bank."""
-    return Scratch(
-        predictions=np.empty(sizes.experts),
-        weights=np.empty(sizes.experts),
-        rivals=np.empty(REFERENCES),
-        features=np.empty(max(sizes.padded, 8), np.float32),
-        nobody=np.empty((sizes.horizons, 0)),
-    )
-
-
-@jit
-def _score(row: Array, sizes: Layout, block: int, entry: int, value: float) -> None:
-    """Add the error of a published forecast, and of what it is measured against."""
-    ours = abs(value - row[entry + PREDICTED])
-    row[block + N] += 1.0
-    row[block + ABSOLUTE_ERROR] += ours
-    row[block + SQUARED_ERROR] += (value - row[entry + EXPECTED]) ** 2
-    for reference in range(REFERENCES):
-        theirs = row[entry + ENTRY_HEAD + PERSISTENCE + reference]
-        if not math.isnan(theirs):
-            at = block + SQUARED_ERROR + 1 + 3 * reference
-            row[at] += 1.0
-            row[at + 1] += ours
-            row[at + 2] += abs(value - theirs)
-    for i in range(sizes.experts):
-        theirs = row[entry + ENTRY_HEAD + i]
-        if not math.isnan(theirs):
-            row[block + sizes.regrets + i] += ours - abs(value - theirs)
-    lower, upper = row[entry + LOWER], row[entry + UPPER]
-    if not math.isnan(lower):
-        row[block + WITH_INTERVAL] += 1.0
-        row[block + WIDTH_SUM] += upper - lower
-        if lower <= value <= upper:
-            row[block + COVERED] += 1.0
-
-
-@jit
-def context_table(sizes: Layout, block: int, context: int) -> int:
-    """Return where the table of the absolute loss for a context stands."""
-    return block + sizes.tables_absolute + context * table_size(sizes.experts)
-
-
-@jit
-def _within(value: float, middle: float, reach: float) -> float:
-    return min(max(value, middle - reach), middle + reach)
-
-
-@jit
-def _reweigh(
-    row: Array, setup: Setup, block: int, entry: int, value: float, scratch: Scratch
-) -> None:
-    """Let both aggregations learn how far each expert was off.
-
-    Nothing counts as further off than ``MOST_OFF`` times the running error, or one wild reading
-    would outweigh all others for good.
-    """
-    sizes = setup.sizes
-    size = table_size(sizes.experts)
-    scale = row[block + SCALE_ABSOLUTE]
-    reach = MOST_OFF * scale if row[block + LABELS] > SETTLED and scale > 0.0 else LARGEST
-    for squared in range(2):
-        forecast = row[entry + (WEIGHED_MEAN if squared else WEIGHED)]
-        off = forecast - _within(value, forecast, reach)
-        for i in range(sizes.experts):
-            prediction = row[entry + ENTRY_HEAD + i]
-            if not math.isnan(prediction):
-                prediction = _within(prediction, forecast, reach)
-            scratch.predictions[i] = prediction
-        if squared:
-            at = block + sizes.table_squared
-            learn(
-                row[at : at + size], setup.rule, scratch.predictions, setup.absent_squared,
-                forecast, 2.0 * off, scratch.weights,
-            )  # fmt: skip
-        else:
-            slope = 1.0 if off > 0.0 else (-1.0 if off < 0.0 else 0.0)
-            at = context_table(sizes, block, int(row[entry + CONTEXT]))
-            learn(
-                row[at : at + size], setup.rule, scratch.predictions, setup.absent_absolute,
-                forecast, slope, scratch.weights,
-            )  # fmt: skip
-
-
-@jit
-def _learn_scale(row: Array, block: int, entry: int, value: float) -> None:
-    """Let an error into the running one, in which the aggregations measure what is far off."""
-    memory = max(SCALE_MEMORY, 1.0 / (row[block + LABELS] + 1.0))
-    scale = row[block + SCALE_ABSOLUTE]
-    error = abs(value - row[entry + WEIGHED])
-    if row[block + LABELS] > SETTLED and scale > 0.0:
-        error = min(error, MOST_OFF * scale)
-    row[block + SCALE_ABSOLUTE] += memory * (error - scale)
-    row[block + LABELS] += 1.0
-
-
-@jit
-def _floor(row: Array, team: Team) -> float:
-    """Return the least value the series can have, as far as is known."""
-    return max(-math.inf if row[NEGATIVE] == 1.0 else 0.0, team.minimum)
-
-
-@jit
-def _learn_interval(row: Array, team: Team, block: int, entry: int, value: float) -> None:
-    state = row[block + INTERVAL : block + DRIFT_STATE]
-    conformal_learn(
-        state, value, row[entry + PREDICTED], row[entry + LOWER], row[entry + UPPER],
-        row[entry + UNIT], row[entry + DAY_SHARE], _floor(row, team), team.maximum,
-    )  # fmt: skip
-
-
-@jit
-def _learn_drift(
-    row: Array, setup: Setup, block: int, entry: int, value: float, rivals: Array
-) -> bool:
-    """Show a residual to the drift charts; forget regrets if a naive forecast was better.
-
-    Returns whether the alarm sounded.
-    """
-    if not setup.drift:
-        return False
-    unit = usual_error(row[block + INTERVAL : block + DRIFT_STATE], row[entry + DAY_SHARE])
-    if unit <= 0.0:
-        return False
-    for i in range(REFERENCES):
-        rivals[i] = abs(value - row[entry + ENTRY_HEAD + PERSISTENCE + i]) / unit
-    state = row[block + DRIFT_STATE : block + BLOCK_HEAD]
-    if not drift_learn(state, (value - row[entry + WEIGHED]) / unit, rivals):
-        return False
-    if is_rival(state):
-        size = table_size(setup.sizes.experts)
-        for table in range(CONTEXTS + 1):
-            at = block + setup.sizes.tables_absolute + table * size
-            forget(row[at : at + size], FORGOTTEN)
-    return True
-
-
-@jit
-def entry_of(sizes: Layout, block: int, horizon: int, slot: int) -> int:
-    """Return where in the row the forecast made at ``slot`` is pending."""
-    return block + sizes.pending + (slot % horizon) * sizes.entry
-
-
-@jit
-def due(row: Array, sizes: Layout, block: int, horizon: int, slot: int) -> int:
-    """Return where in the row the forecast for ``slot`` is pending, -1 if there is none."""
-    entry = entry_of(sizes, block, horizon, slot - horizon)
-    return entry if row[entry + ORIGIN] == slot - horizon else -1
-
-
-@jit
-def place(setup: Setup, k: int, slot: int) -> Place:
-    """Return where the forecast made at ``slot`` for the ``k``-th horizon lies."""
-    sizes = setup.sizes
-    horizon, block = setup.horizons[k], setup.blocks[k]
-    return Place(
-        horizon,
-        entry_of(sizes, block, horizon, slot),
-        block,
-        setup.single_blocks[k],
-        origin_of(sizes, slot),
-        slot,
-    )
-
-
-@jit
-def slot_of(row: Array, sizes: Layout, time_ms: int) -> int:
-    """Return the slot whose grid point is nearest to a time."""
-    return (time_ms - int(row[PHASE]) + sizes.period_ms // 2) // sizes.period_ms
-
-
-@jit
-def current_slot(row: Array) -> int:
-    """Return the slot of the last reading learned."""
-    return int(row[SLOT])
-
-
-@jit
-def origin_of(sizes: Layout, slot: int) -> int:
-    """Return where on the single plane the features of the reading at ``slot`` are kept."""
-    return sizes.origins + (slot % sizes.longest) * sizes.origin
-
-
-@jit
-def label_of(row: Array, entry: int, value: float) -> float:
-    """Return a value as linear experts and plug-ins learn it: standardised as at the forecast."""
-    deviation = row[entry + SCALE]
-    off = clamp(value, LARGEST) - row[entry + SHIFT]
-    return clamp(off / deviation, CLIP_Z) if deviation > 0.0 else 0.0
 
 
 @jit
@@ -375,7 +136,7 @@ def take(
     for k in range(len(horizons)):
         entry = due(row, sizes, blocks[k], horizons[k], slot)
         if entry >= 0:
-            _settle(row, single, setup, place(setup, k, slot - horizons[k]), value, scratch)
+            settle(row, single, setup, place(setup, k, slot - horizons[k]), value, scratch)
     repeated = value == row[sizes.ring + int(row[SLOT]) % sizes.ring_size]
     note_repeat(row, repeated, sizes.period_ms)
     if not silent:
@@ -400,26 +161,6 @@ def take(
         memory = min(setup.memories[i], DRIFT_MEMORY) if drifted else setup.memories[i]
         gain_step(covariance, x, gain, scratch.features, memory)
     return True
-
-
-@jit
-def _settle(
-    row: Array, single: Single, setup: Setup, at: Place, value: float, scratch: Scratch
-) -> None:
-    """Score a forecast whose label is here, then let everything learn from it."""
-    sizes = setup.sizes
-    if (
-        _learn_drift(row, setup, at.block, at.entry, value, scratch.rivals)
-        and at.block == setup.blocks[0]
-    ):
-        for i in range(sizes.bins):
-            single[sizes.visits + i] = min(single[sizes.visits + i], np.float32(DRIFT_VISITS))
-    if row[at.entry + PUBLISHED] == 1.0:
-        _score(row, sizes, at.block, at.entry, value)
-    _reweigh(row, setup, at.block, at.entry, value, scratch)
-    teach(row, single, sizes, setup.team, at, setup.memories, value, scratch.features)
-    _learn_scale(row, at.block, at.entry, value)
-    _learn_interval(row, setup.team, at.block, at.entry, value)
 
 
 @jit
@@ -453,7 +194,7 @@ def _aggregate(row: Array, setup: Setup, block: int, entry: int, weights: Array)
         predicted = mean = predictions[PERSISTENCE]
     row[entry + WEIGHED], row[entry + WEIGHED_MEAN] = predicted, mean
     state = row[block + INTERVAL : block + DRIFT_STATE]
-    floor, ceiling = _floor(row, setup.team), setup.team.maximum
+    floor, ceiling = floor_of(row, setup.team), setup.team.maximum
     offset = drift_offset(row[block + DRIFT_STATE : block + BLOCK_HEAD])
     if offset != 0.0:
         offset *= usual_error(state, row[entry + DAY_SHARE])

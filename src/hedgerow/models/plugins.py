@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from river import base
 
 from hedgerow.models import kernel
+from hedgerow.models import rows as row_places
 from hedgerow.models.bank import CHUNK_ROWS, Bank
 from hedgerow.models.episodes import Reading
 from hedgerow.models.errors import PluginError, SnapshotError, StateTampered
@@ -124,35 +125,35 @@ class PluginBank(Bank):
         self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
         for line, p in zip(where.tolist(), positions.tolist(), strict=True):
             reading = Reading(p, int(time_ms[p]), float(values[p]), int(offsets[p]))
-            rows = kernel.Rows(self.rows[line], self.singles[line])
+            rows = row_places.Rows(self.rows[line], self.singles[line])
             if outside[p] >= 0:
                 out.outcomes[p] = kernel.take_outside(
                     rows.exact, self.setup.sizes, outside[p], reading.time_ms, reading.value
                 )
                 continue
-            slot = kernel.slot_of(rows.exact, self.setup.sizes, reading.time_ms)
+            slot = row_places.slot_of(rows.exact, self.setup.sizes, reading.time_ms)
             frozen = self._frozen(rows, slot, reading.value)
             if kernel.take(rows, self.setup, reading, silent, self.scratch, out):
                 self._learn(line, frozen)
                 external = self._predict(line, rows)
                 kernel.forecast(rows, self.setup, reading, silent, external, self.scratch, out)
 
-    def _frozen(self, rows: kernel.Rows, slot: int, value: float) -> list[Lesson | None]:
+    def _frozen(self, rows: row_places.Rows, slot: int, value: float) -> list[Lesson | None]:
         """Return each horizon's features and label for a slot, ``None`` without a forecast."""
         sizes = self.setup.sizes
         lessons: list[Lesson | None] = []
         for k, horizon in enumerate(self.profile.horizons):
             block = int(self.setup.blocks[k])
-            entry = kernel.due(rows.exact, sizes, block, horizon, slot)
+            entry = row_places.due(rows.exact, sizes, block, horizon, slot)
             if entry < 0:
                 lessons.append(None)
                 continue
-            label = kernel.label_of(rows.exact, entry, value)
+            label = row_places.label_of(rows.exact, entry, value)
             lessons.append((self._features(rows, slot - horizon), label))
         return lessons
 
-    def _features(self, rows: kernel.Rows, slot: int) -> dict[str, float]:
-        start = kernel.origin_of(self.setup.sizes, slot)
+    def _features(self, rows: row_places.Rows, slot: int) -> dict[str, float]:
+        start = row_places.origin_of(self.setup.sizes, slot)
         names = self.layout.features
         values = rows.single[start : start + len(names)].tolist()
         return dict(zip(names[1:], values[1:], strict=True))  # River brings its own bias
@@ -168,9 +169,9 @@ class PluginBank(Bank):
                 except Exception:  # noqa: BLE001 (foreign code: whatever it raises, it sleeps)
                     self.failures += 1
 
-    def _predict(self, line: int, rows: kernel.Rows) -> NDArray[np.float64]:
+    def _predict(self, line: int, rows: row_places.Rows) -> NDArray[np.float64]:
         external = np.full((len(self.profile.horizons), len(self.profile.river)), np.nan)
-        x = self._features(rows, kernel.current_slot(rows.exact))
+        x = self._features(rows, row_places.current_slot(rows.exact))
         for k in range(len(self.profile.horizons)):
             for i, model in enumerate(self.models[line][k]):
                 try:

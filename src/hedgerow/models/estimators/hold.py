@@ -23,6 +23,8 @@ from hedgerow.models.hold import (
 )
 from hedgerow.models.layout import HEAD, REPEATS_SLOW
 
+_ANY_PERIOD_MS = 3_600_000  # only the longest run, which no forecast rests on, depends on it
+
 
 class HoldMedian(base.Wrapper, base.Regressor):  # type: ignore[misc]  # River ships no types
     """Forecast the last value or what a change would bring, whichever is the median: ``hold``.
@@ -107,7 +109,7 @@ class HoldMedian(base.Wrapper, base.Regressor):  # type: ignore[misc]  # River s
             Passed on to the regressor.
         """
         value, label = self._value(x), finite(y)
-        note_repeat(self._row, value == self._before)
+        note_repeat(self._row, value == self._before, _ANY_PERIOD_MS)
         self._before = value
         if self._row[REPEATS_SLOW] < LEAST_REPEATS:
             return
@@ -125,7 +127,7 @@ class HoldMedian(base.Wrapper, base.Regressor):  # type: ignore[misc]  # River s
         if math.isnan(value):
             return self._changed(x, **kwargs)
         row = self._row.copy()
-        note_repeat(row, value == self._before)
+        note_repeat(row, value == self._before, _ANY_PERIOD_MS)
         if row[REPEATS_SLOW] < LEAST_REPEATS:
             return value
         chance = repeat_chance(self._theta, self._clues(row, x))

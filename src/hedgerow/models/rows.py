@@ -1,0 +1,156 @@
+"""What all rows of a bank have in common, and where in a row things lie. Compiled.
+
+``bank`` makes a ``Setup``; ``kernel`` and ``settle`` find the pending forecasts of a row through
+here.
+"""
+
+# ruff: noqa: PLR0917 (compiled functions are called by position)
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedgerow.models.aggregation import Flags, table_size
+from hedgerow.models.arithmetic import Array, clamp, jit
+from hedgerow.models.ensemble import Place, Team
+from hedgerow.models.episodes import (
+    Rules,
+)
+from hedgerow.models.features import (
+    CLIP_Z,
+)
+from hedgerow.models.layout import (
+    NEGATIVE,
+    ORIGIN,
+    PHASE,
+    REFERENCES,
+    SCALE,
+    SHIFT,
+    SLOT,
+    Layout,
+)
+from hedgerow.models.least_squares import Single
+from hedgerow.models.zone import ZoneTable
+
+# Values beyond this are learned as this: fourth powers of them stay finite.
+LARGEST = 1e60
+
+
+class Setup(NamedTuple):
+    """What all rows of a bank have in common.
+
+    ``absent_absolute`` and ``absent_squared`` name the experts that a loss does without: a
+    median says nothing about a mean, nor the other way round.
+    """
+
+    sizes: Layout
+    horizons: NDArray[np.int64]
+    blocks: NDArray[np.int64]
+    single_blocks: NDArray[np.int64]
+    memories: Array
+    team: Team
+    river: int
+    rule: int
+    absent_absolute: Flags
+    absent_squared: Flags
+    drift: bool
+    rules: Rules
+    zone: ZoneTable
+
+
+class Rows(NamedTuple):
+    """One series' row on both planes."""
+
+    exact: Array
+    single: Single
+
+
+class Scratch(NamedTuple):
+    """Room that a step overwrites."""
+
+    predictions: Array
+    weights: Array
+    rivals: Array
+    features: Single
+    nobody: Array  # what no plug-ins predict
+
+
+def scratch(sizes: Layout) -> Scratch:
+    """Make room for the steps of a bank."""
+    return Scratch(
+        predictions=np.empty(sizes.experts),
+        weights=np.empty(sizes.experts),
+        rivals=np.empty(REFERENCES),
+        features=np.empty(max(sizes.padded, 8), np.float32),
+        nobody=np.empty((sizes.horizons, 0)),
+    )
+
+
+@jit
+def context_table(sizes: Layout, block: int, context: int) -> int:
+    """Return where the table of the absolute loss for a context stands."""
+    return block + sizes.tables_absolute + context * table_size(sizes.experts)
+
+
+@jit
+def floor_of(row: Array, team: Team) -> float:
+    """Return the least value the series can have, as far as is known."""
+    return max(-math.inf if row[NEGATIVE] == 1.0 else 0.0, team.minimum)
+
+
+@jit
+def entry_of(sizes: Layout, block: int, horizon: int, slot: int) -> int:
+    """Return where in the row the forecast made at ``slot`` is pending."""
+    return block + sizes.pending + (slot % horizon) * sizes.entry
+
+
+@jit
+def due(row: Array, sizes: Layout, block: int, horizon: int, slot: int) -> int:
+    """Return where in the row the forecast for ``slot`` is pending, -1 if there is none."""
+    entry = entry_of(sizes, block, horizon, slot - horizon)
+    return entry if row[entry + ORIGIN] == slot - horizon else -1
+
+
+@jit
+def place(setup: Setup, k: int, slot: int) -> Place:
+    """Return where the forecast made at ``slot`` for the ``k``-th horizon lies."""
+    sizes = setup.sizes
+    horizon, block = setup.horizons[k], setup.blocks[k]
+    return Place(
+        horizon,
+        entry_of(sizes, block, horizon, slot),
+        block,
+        setup.single_blocks[k],
+        origin_of(sizes, slot),
+        slot,
+    )
+
+
+@jit
+def slot_of(row: Array, sizes: Layout, time_ms: int) -> int:
+    """Return the slot whose grid point is nearest to a time."""
+    return (time_ms - int(row[PHASE]) + sizes.period_ms // 2) // sizes.period_ms
+
+
+@jit
+def current_slot(row: Array) -> int:
+    """Return the slot of the last reading learned."""
+    return int(row[SLOT])
+
+
+@jit
+def origin_of(sizes: Layout, slot: int) -> int:
+    """Return where on the single plane the features of the reading at ``slot`` are kept."""
+    return sizes.origins + (slot % sizes.longest) * sizes.origin
+
+
+@jit
+def label_of(row: Array, entry: int, value: float) -> float:
+    """Return a value as linear experts and plug-ins learn it: standardised as at the forecast."""
+    deviation = row[entry + SCALE]
+    off = clamp(value, LARGEST) - row[entry + SHIFT]
+    return clamp(off / deviation, CLIP_Z) if deviation > 0.0 else 0.0
