@@ -101,6 +101,11 @@ def settled(run: Run) -> Outcome:
     return run.finish()
 
 
+def gone_back(outcome: Outcome) -> Outcome:
+    """Leave out what Redis's own log says of generations: here they go back on purpose."""
+    return replace(outcome, unfenced=())
+
+
 @pytest.mark.faults(
     row=3,
     case="Redis killed for a minute",
@@ -159,7 +164,7 @@ def test_restored_from_an_older_copy_under_a_running_worker(
             own_redis.put_back()
         run.wait_until(lambda: incidents(worker, "rollback") >= 1, "the rollback noticed")
         outcome = settled(run)
-    assert judge(city, outcome, undisturbed) == []
+    assert judge(city, gone_back(outcome), undisturbed) == []
     assert verifier.repeats(outcome.outputs.predictions) == 0  # memory was ahead, and was kept
 
 
@@ -187,7 +192,7 @@ def test_restored_from_before_the_worker_claimed_anything(
             own_redis.put_back()
         run.wait_until(lambda: incidents(second, "rollback") >= 1, "the rollback noticed")
         outcome = settled(run)
-    assert judge(city, outcome, undisturbed) == []
+    assert judge(city, gone_back(outcome), undisturbed) == []
 
 
 @pytest.mark.faults(
@@ -211,7 +216,9 @@ def test_restored_while_no_worker_ran_repeats_the_same_outputs(
             own_redis.put_back()
             run.start()
         outcome = settled(run)
-    assert judge(city, outcome, undisturbed) == []  # repeats, if any, are the same to the byte
+    assert (
+        judge(city, gone_back(outcome), undisturbed) == []
+    )  # repeats, if any, are the same to the byte
     assert verifier.repeats(outcome.outputs.predictions) > 0.2 * len(city.expected.learned)
 
 
@@ -296,7 +303,7 @@ def test_a_damaged_snapshot_is_given_up_for_the_one_before(
         run.wait_ready(second)
         assert incidents(second, "revert") == damaged == city.partitions
         outcome = settled(run)
-    assert judge(city, outcome, undisturbed) == []
+    assert judge(city, gone_back(outcome), undisturbed) == []
 
 
 @pytest.mark.slow

@@ -169,7 +169,7 @@ class Run:
     def alive(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.running]
 
-    def wait_ready(self, worker: Worker, seconds: float = 60.0) -> None:
+    def wait_ready(self, worker: Worker, seconds: float = 240.0) -> None:
         """Wait until its ``/readyz`` says yes."""
         self.wait_until(
             lambda: worker.get("/readyz", 1.0)[0] == 200, f"{worker.child.name} ready", seconds
