@@ -75,7 +75,7 @@ def _sample(settings: Settings, facts: LogFacts) -> set[tuple[bytes, int]]:
     """Read the keys of the last messages of each partition."""
     topic = settings.topics.readings
     partitions = [Partition(topic, number) for number in range(facts.partitions)]
-    ends = spans(admin_client(settings.kafka), partitions)
+    ends = spans(settings.kafka, partitions)
     # To where a fetch finds nothing more: the embedded broker tells its ends too low.
     wanted = {p: Span(max(s.earliest, s.end - SAMPLE), NO_END) for p, s in ends.items()}
     found: set[tuple[bytes, int]] = set()

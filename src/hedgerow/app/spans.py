@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from hedgerow.agents.ports import Partition
 from hedgerow.app.access.kafka import client_config
@@ -18,6 +17,7 @@ from hedgerow.app.settings import KafkaSettings
 AT_ONCE = 2_000
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 30.0
+NO_GROUP = "hedgerow-spans"  # the client wants one; it is never joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +38,33 @@ class SpanMessage:
     value: bytes | None
 
 
-def spans(admin: AdminClient, partitions: Sequence[Partition]) -> dict[Partition, Span]:
+def spans(kafka: KafkaSettings, partitions: Sequence[Partition]) -> dict[Partition, Span]:
     """Ask the broker what it holds.
+
+    A consumer is asked, not the admin client: its ``list_offsets`` (confluent-kafka 2.14) now and
+    then ends the process with a segmentation fault.
 
     Raises
     ------
     BrokerUnavailable
         If it does not tell.
     """
-    tps = {partition: TopicPartition(partition.topic, partition.number) for partition in partitions}
-
-    def ask(spec: OffsetSpec) -> dict[Partition, int]:
-        answers = admin.list_offsets(dict.fromkeys(tps.values(), spec))
-        return {p: int(answers[tp].result(ANSWER_SECONDS).offset) for p, tp in tps.items()}
-
+    consumer = Consumer({**client_config(kafka, "hedgerow-spans"), "group.id": NO_GROUP})
     try:
-        earliest, end = ask(OffsetSpec.earliest()), ask(OffsetSpec.latest())
-    except Exception as error:  # a future raises whatever the client met
+        return {partition: _span(consumer, partition) for partition in partitions}
+    except KafkaException as error:
         raise BrokerUnavailable(f"the broker does not tell its offsets: {error}") from None
-    return {partition: Span(earliest[partition], end[partition]) for partition in partitions}
+    finally:
+        consumer.close()
+
+
+def _span(consumer: Consumer, partition: Partition) -> Span:
+    asked = TopicPartition(partition.topic, partition.number)
+    answer = consumer.get_watermark_offsets(asked, timeout=ANSWER_SECONDS)
+    if answer is None:
+        raise BrokerUnavailable(f"{partition}: no offsets within {ANSWER_SECONDS:.0f} s")
+    earliest, end = answer
+    return Span(earliest, end)
 
 
 class SpanReader:
@@ -68,7 +76,7 @@ class SpanReader:
         self._consumer = Consumer(
             {
                 **client_config(kafka, "hedgerow-spans"),
-                "group.id": "hedgerow-spans",  # the client wants one; it is never joined
+                "group.id": NO_GROUP,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
             }

@@ -126,7 +126,9 @@ class StateAdmin:
                 "takes partitions away, so the topic was made anew; run `hedgerow state adopt`"
             )
         old = [Partition(self._topic, number) for number in range(before)]
-        held = await drain(self._settings, log, self._redis, spans(self._admin, old), progress)
+        held = await drain(
+            self._settings, log, self._redis, spans(self._settings.kafka, old), progress
+        )
         places = [(holding.next_offset, holding.progress) for holding in held]
         return await self._move(log, [holding.learner for holding in held], places)
 
@@ -147,7 +149,7 @@ class StateAdmin:
                 learners.append(Learner.restore(city, stored.chunks, max_series=limit))
                 skipped.append(stored.progress.skipped)
         now = [Partition(self._topic, number) for number in range(log.partitions)]
-        held = spans(self._admin, now)
+        held = spans(self._settings.kafka, now)
         skipped += [0] * (log.partitions - len(skipped))
         places = [
             (held[partition].earliest, Progress(skipped=count))
@@ -210,7 +212,7 @@ class StateAdmin:
             doubled = result.doubled
         now = [Partition(self._topic, number) for number in range(after)]
         new = now[len(places) :]
-        starts = spans(self._admin, new) if new else {}
+        starts = spans(self._settings.kafka, new) if new else {}
         places = [*places, *((starts[partition].earliest, Progress()) for partition in new)]
         for partition, learner, (offset, progress) in zip(now, dealt, places, strict=False):
             await self._stage(log, partition, learner, offset, progress)

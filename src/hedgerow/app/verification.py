@@ -66,7 +66,7 @@ class Verification:
             for number, one in self._accounted.items()
             if one is not None
         }
-        log = spans(self._admin, list(accounted))
+        log = spans(self._settings.kafka, list(accounted))
         begin = {p: max(span.earliest, predictions.first(p.number)) for p, span in log.items()}
         total = sum(max(0, accounted[p].next_offset - begin[p]) for p in log)
         progress = _Counter(self._show, f"reading {self._source}", total)
@@ -93,7 +93,7 @@ class Verification:
         kafka = self._settings.kafka
         with Tail(kafka, self._topic, from_beginning=True, follow=False) as tail:
             count = existing_topics(self._admin, kafka)[self._topic]
-            held = spans(self._admin, [Partition(self._topic, n) for n in range(count)])
+            held = spans(self._settings.kafka, [Partition(self._topic, n) for n in range(count)])
             cut = {partition.number: span.earliest > 0 for partition, span in held.items()}
             found = Predictions(self._source, cut)
             total = sum(span.end - span.earliest for span in held.values())
