@@ -14,12 +14,12 @@ KINDS = ("value", "distance", "drift", "variation")
 
 
 @jit
-def score_values(state: Scores, values: Scores, hours: NDArray[np.int64], slower: float) -> Scores:
-    """Score a series reading by reading; NaN is a missing one."""
-    scores = np.zeros(len(values))
+def score_values(
+    state: Scores, values: Scores, hours: NDArray[np.int64], slower: float, scores: Scores
+) -> None:
+    """Write the score of each reading of a series to ``scores``; NaN is a missing one."""
     for row in range(len(values)):
         scores[row] = anomaly.score(state, values[row], hours[row], slower)
-    return scores
 
 
 @jit
@@ -30,8 +30,8 @@ def _score_some(
     slower: float,
     kinds: NDArray[np.bool_],
     remembers: bool,
-) -> Scores:
-    scores = np.zeros(len(values))
+    scores: Scores,
+) -> None:
     for row in range(len(values)):
         now = anomaly.follow(state, values[row], hours[row], slower)
         most = 0.0
@@ -43,7 +43,6 @@ def _score_some(
             state[anomaly.TOLD] = 0.0
         if anomaly.tell(state, most, slower):
             scores[row] = most / (most + anomaly.USUAL_EXCESS)
-    return scores
 
 
 def hours_of_week(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -55,16 +54,21 @@ def ours(file: LabelledFile, minutes_off: int = 0) -> Scores:
     """Score a file as the service would; its hours may be made to begin some minutes off."""
     state = np.zeros(anomaly.SIZE)
     hours = hours_of_week(file.seconds + 60 * minutes_off)
-    return score_values(state, file.values, hours, anomaly.pace(file.period_seconds))
+    scores = np.zeros(len(file.values))
+    score_values(state, file.values, hours, anomaly.pace(file.period_seconds), scores)
+    return scores
 
 
 def ours_in_part(file: LabelledFile, *kinds: str, remembers: bool = True) -> Scores:
     """Score a file by some of the statistics only, or telling every new extreme."""
-    return _score_some(
+    scores = np.zeros(len(file.values))
+    _score_some(
         np.zeros(anomaly.SIZE),
         file.values,
         hours_of_week(file.seconds),
         anomaly.pace(file.period_seconds),
         np.array([kind in kinds for kind in KINDS]),
         remembers,
+        scores,
     )
+    return scores

@@ -51,12 +51,11 @@ def _rate(name: str, column: NDArray[np.int16], start: int, step: int, threshold
         values[values == 0.0] = np.nan  # no vehicle
     hours = hours_of_week(start + CEST_SECONDS + step * np.arange(len(values)))
     slower = anomaly.pace(step)
-    score_values(np.zeros(anomaly.SIZE), values[:10, 0].copy(), hours[:10], slower)  # compiled
+    scored = np.zeros((len(sensors), len(values)))
+    score_values(np.zeros(anomaly.SIZE), values[:9, 0].copy(), hours[:9], slower, scored[0])  # warm
     began = time.process_time()
-    scored = [
-        score_values(np.zeros(anomaly.SIZE), values[:, i].copy(), hours, slower)
-        for i in range(values.shape[1])
-    ]
+    for i, scores in enumerate(scored):
+        score_values(np.zeros(anomaly.SIZE), values[:, i].copy(), hours, slower, scores)
     spent = time.process_time() - began
     weeks = len(values) * step / WEEK_SECONDS
     quiet = anomaly.QUIET_FOR * slower
