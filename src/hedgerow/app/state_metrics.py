@@ -157,7 +157,13 @@ def _quality(groups: dict[tuple[str, str], list[SeriesScore]]) -> Iterator[Metri
         "hedgerow_expert_weight", "Weight of an expert, mean over series.",
         labels=[*labels, "expert"],
     )  # fmt: skip
+    regret = GaugeMetricFamily(
+        "hedgerow_regret",
+        "Absolute error less the best expert's, as a share of it; median over series.",
+        labels=labels,
+    )
     for key, scores in sorted(groups.items()):
+        regret.add_metric(key, median(s.regret / (s.absolute_error or 1.0) for s in scores))
         error.add_metric(key, sum(s.absolute_error for s in scores) / sum(s.n for s in scores))
         for name, of_series in sorted(_skills(scores).items()):
             skill.add_metric([*key, name], median(of_series))
@@ -167,7 +173,7 @@ def _quality(groups: dict[tuple[str, str], list[SeriesScore]]) -> Iterator[Metri
         for expert in scores[0].weights:
             mean = sum(s.weights[expert] for s in scores) / len(scores)
             weight.add_metric([*key, expert], mean)
-    yield from (error, skill, coverage, weight)
+    yield from (error, skill, coverage, regret, weight)
 
 
 def _skills(scores: list[SeriesScore]) -> dict[str, list[float]]:

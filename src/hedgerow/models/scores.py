@@ -140,8 +140,9 @@ def _references(block: NDArray[np.float64]) -> tuple[ReferenceScore, ...]:
 
 def _regret(bank: Bank, block: NDArray[np.float64]) -> float:
     sizes = bank.layout.sizes
-    taking_part = ~bank.setup.absent_absolute
-    return float(block[sizes.regrets : sizes.regrets + sizes.experts][taking_part].max())
+    regrets = block[sizes.regrets : sizes.regrets + sizes.experts]
+    awake = ~bank.setup.absent_absolute & (regrets != 0.0)  # 0: it has always slept
+    return float(regrets[awake].max()) if awake.any() else 0.0
 
 
 def _weights(
