@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hedgerow.models import CityModel, Learner, Profile
+from hedgerow.models import CityModel, Learner, Profile, encode_chunk
 
 SERIES = ("declared", "inferred")
 SLOTS = 48
@@ -36,3 +36,5 @@ def warm_up() -> None:
         np.sin(slots * (2 * np.pi / 24)),
         np.arange(readings, dtype=np.int64),
     )
+    chunks = {name: encode_chunk(raw) for name, raw in learner.capture().chunks.items()}
+    Learner.restore(learner.city, chunks).scores()  # taking over and telling are compiled too
