@@ -132,12 +132,9 @@ def pattern_bin(sizes: Layout, local_ms: int, holiday: bool) -> int:
 
 @jit
 def remember(
-    row: Array, single: Single, sizes: Layout, slot: int, value: float, bin_now: int, haste: float
+    row: Array, single: Single, sizes: Layout, slot: int, value: float, bin_now: int
 ) -> None:
-    """Let a reading into ring, pattern, smoothed levels and trend.
-
-    ``haste`` multiplies the pattern's rate: above 1 for a while after a drift.
-    """
+    """Let a reading into ring, pattern, smoothed levels and trend."""
     gap = slot - int(row[SLOT])
     put(row, sizes, slot, value)
     at = sizes.pattern + bin_now
@@ -151,7 +148,7 @@ def remember(
         row[DEVIATION] = value - expected
         value = expected + _usual(row, row[DEVIATION])
         per_week = max(WEEK_MS // (sizes.period_ms * sizes.bins), 1)
-        rate = max(PATTERN_RATE * haste / per_week, 1.0 / single[sizes.visits + bin_now])
+        rate = max(PATTERN_RATE / per_week, 1.0 / single[sizes.visits + bin_now])
         row[at] += min(rate, 1.0) * (value - expected)
     surprise = 0.0 if math.isnan(expected) else value - expected
     for i in range(len(LEVEL_RATES)):

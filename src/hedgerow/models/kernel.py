@@ -142,7 +142,7 @@ def take(
     if not silent:
         watch_run(row, is_stuck(row, sizes.period_ms), setup.rules, reading, out.events)
     now = pattern_bin(sizes, local_ms, is_holiday(setup.zone, local_ms))
-    remember(row, single, sizes, slot, value, now, 1.0)
+    remember(row, single, sizes, slot, value, now)
     origin = origin_of(sizes, slot)
     x = single[origin : origin + sizes.padded]
     write_common(row, sizes, x, slot, setup.zone)

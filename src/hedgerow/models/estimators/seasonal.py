@@ -162,7 +162,7 @@ class WeeklyPattern(Forecaster):  # type: ignore[misc]  # as above
         if not math.isnan(y):
             self._row[SEEN] += 1.0
             at = self._bin(self._slot)
-            remember(self._row, self._single, self._sizes, self._slot, finite(y), at, 1.0)
+            remember(self._row, self._single, self._sizes, self._slot, finite(y), at)
 
     def forecast(self, horizon: int, xs: list[Features] | None = None) -> list[float]:
         """Return the next slots' means; the series' level where a bin has no value yet."""
