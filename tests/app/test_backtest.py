@@ -280,7 +280,7 @@ def test_many_series_are_summed_up_by_profile_unless_all_are_asked_for(
 
 def test_json_is_one_document_with_the_numbers_of_the_scores(tmp_path: Path, typed: Typed) -> None:
     path = written(tmp_path / "r.csv", rows())
-    code, out, _ = typed(path, "--json")
+    code, out, _ = typed(path, "--timezone", "Europe/Vienna", "--json")
     found = json.loads(out)
     expected = run(path).scores
     assert code == 0
