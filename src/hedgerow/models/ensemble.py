@@ -148,9 +148,15 @@ def forget_roots(single: Single, sizes: Layout, block: int) -> None:
 
 
 @jit
+def standing_at(sizes: Layout, outsider: int, slot: int) -> int:
+    """Return where an outside expert's forecast for a slot stands: the slot, then the value."""
+    return sizes.outside + 2 * (outsider * sizes.outside_slots + slot % sizes.outside_slots)
+
+
+@jit
 def stand(row: Array, sizes: Layout, outsider: int, slot: int, predicted: float) -> None:
     """Keep an outside expert's forecast for a slot until it is needed or replaced."""
-    at = sizes.outside + 2 * (outsider * sizes.outside_slots + slot % sizes.outside_slots)
+    at = standing_at(sizes, outsider, slot)
     row[at] = slot
     row[at + 1] = predicted
 
@@ -158,7 +164,7 @@ def stand(row: Array, sizes: Layout, outsider: int, slot: int, predicted: float)
 @jit
 def standing(row: Array, sizes: Layout, outsider: int, slot: int) -> float:
     """Return an outside expert's forecast for a slot, NaN if there is none."""
-    at = sizes.outside + 2 * (outsider * sizes.outside_slots + slot % sizes.outside_slots)
+    at = standing_at(sizes, outsider, slot)
     predicted: float = row[at + 1]
     return predicted if row[at] == slot else math.nan
 
@@ -281,13 +287,20 @@ def _ask_hold(row: Array, single: Single, sizes: Layout, at: Place, to: int) -> 
 
 
 @jit
+def label_of(row: Array, entry: int, value: float) -> float:
+    """Return a value as linear experts and plug-ins learn it: standardised as at the forecast."""
+    deviation = row[entry + SCALE]
+    return clamp((value - row[entry + SHIFT]) / deviation, CLIP_Z) if deviation > 0.0 else 0.0
+
+
+@jit
 def teach(
     row: Array, single: Single, sizes: Layout, team: Team, at: Place, memories: Array, value: float,
     scratch: Single,
 ) -> None:  # fmt: skip
     """Let every expert learn from the label of a pending forecast."""
     mean, deviation = row[at.entry + SHIFT], row[at.entry + SCALE]
-    label = clamp((value - mean) / deviation, CLIP_Z) if deviation > 0.0 else 0.0
+    label = label_of(row, at.entry, value)
     x = single[at.origin : at.origin + sizes.padded]
     for i in range(sizes.memories):
         theta = single[at.single + i * sizes.padded : at.single + (i + 1) * sizes.padded]

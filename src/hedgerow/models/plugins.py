@@ -25,7 +25,9 @@ from river import base
 
 from hedgerow.models import kernel
 from hedgerow.models import rows as row_places
+from hedgerow.models.arithmetic import clamp
 from hedgerow.models.bank import CHUNK_ROWS, Bank
+from hedgerow.models.ensemble import label_of
 from hedgerow.models.episodes import Reading
 from hedgerow.models.errors import PluginError, SnapshotError, StateTampered
 from hedgerow.models.profile import Profile, RiverExpert
@@ -148,7 +150,7 @@ class PluginBank(Bank):
             if entry < 0:
                 lessons.append(None)
                 continue
-            label = row_places.label_of(rows.exact, entry, value)
+            label = label_of(rows.exact, entry, clamp(value, row_places.LARGEST))
             lessons.append((self._features(rows, slot - horizon), label))
         return lessons
 

@@ -15,21 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.aggregation import Flags, table_size
-from hedgerow.models.arithmetic import Array, clamp, jit
+from hedgerow.models.arithmetic import Array, jit
 from hedgerow.models.ensemble import Place, Team
 from hedgerow.models.episodes import (
     Rules,
-)
-from hedgerow.models.features import (
-    CLIP_Z,
 )
 from hedgerow.models.layout import (
     NEGATIVE,
     ORIGIN,
     PHASE,
     REFERENCES,
-    SCALE,
-    SHIFT,
     SLOT,
     Layout,
 )
@@ -146,11 +141,3 @@ def current_slot(row: Array) -> int:
 def origin_of(sizes: Layout, slot: int) -> int:
     """Return where on the single plane the features of the reading at ``slot`` are kept."""
     return sizes.origins + (slot % sizes.longest) * sizes.origin
-
-
-@jit
-def label_of(row: Array, entry: int, value: float) -> float:
-    """Return a value as linear experts and plug-ins learn it: standardised as at the forecast."""
-    deviation = row[entry + SCALE]
-    off = clamp(value, LARGEST) - row[entry + SHIFT]
-    return clamp(off / deviation, CLIP_Z) if deviation > 0.0 else 0.0
