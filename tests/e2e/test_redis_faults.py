@@ -6,22 +6,19 @@ Each test has a Redis of its own. What comes out in the end is compared with an 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import redis
 from faults import verifier
 from faults.city import City
 from faults.driver import Outcome, Run, judge
+from faults.servers import OwnRedis, own_redis
 from faults.workers import Worker
 from stack.fixtures import REAL
 from stack.redis_servers import Watched
-
-from hedgerow.app.embedded import EmbeddedRedis
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -31,44 +28,10 @@ SAME = "nothing lost, nothing learned twice; same bytes, same state"
 OUTAGE_SECONDS, SHORT_OUTAGE_SECONDS = 60.0, 12.0  # both longer than the session of 6 s
 
 
-class OwnRedis:
-    """A Redis that can be killed, copied, put back and restarted at the same address."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "redis"
-        self._folder.mkdir()
-        self._copy = folder / "copy"
-        self._server = EmbeddedRedis(self._folder)
-        self.url = self._server.url
-        self.client = redis.Redis.from_url(self.url)
-
-    def kill(self) -> None:
-        self._server.child.kill()
-
-    def start(self) -> None:
-        self._server = EmbeddedRedis(self._folder, port=self._server.port)
-
-    def copy(self) -> None:
-        """Keep what is stored now; the append-only file may be copied at any time."""
-        shutil.copytree(self._folder / "appendonlydir", self._copy)
-
-    def put_back(self) -> None:
-        """Kill it, and start it with what was copied."""
-        self.kill()
-        shutil.rmtree(self._folder / "appendonlydir")
-        shutil.copytree(self._copy, self._folder / "appendonlydir")
-        self.start()
-
-    def close(self) -> None:
-        self.client.close()
-        self.kill()
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    server = OwnRedis(tmp_path)
-    yield server
-    server.close()
+@pytest.fixture(name="own_redis")
+def _own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    with own_redis(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

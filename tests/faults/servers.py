@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +12,20 @@ from stack.kafka_server import KafkaCluster, KafkaServer
 
 from hedgerow.app.embedded import EmbeddedRedis
 
+# The audit reads the append-only file: it must not be rewritten, at a start least of all.
+KEEP_THE_LOG = ("--auto-aof-rewrite-percentage", "0")
+
 
 class OwnRedis:
-    """A redis-server with an append-only file, to be killed and started again."""
+    """A Redis that can be killed, copied, put back and restarted at the same address."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._server = EmbeddedRedis(folder)
+        self._folder = folder / "redis"
+        self._folder.mkdir()
+        self._copy = folder / "redis-copy"
+        self._server = EmbeddedRedis(self._folder, arguments=KEEP_THE_LOG)
         self.url = self._server.url
+        self.client = redis.Redis.from_url(self.url)
 
     def kill(self) -> None:
         """``kill -9``; its folder stays."""
@@ -27,12 +33,22 @@ class OwnRedis:
 
     def start(self) -> None:
         """Start it again on the same port with what its append-only file holds."""
-        self._server = EmbeddedRedis(self._folder, port=self._server.port)
-        with redis.Redis.from_url(self.url) as client:
-            client.config_set("auto-aof-rewrite-percentage", 0)  # the audit reads the file
+        self._server = EmbeddedRedis(self._folder, port=self._server.port, arguments=KEEP_THE_LOG)
 
-    def stop(self) -> None:
-        self._server.child.kill()
+    def copy(self) -> None:
+        """Keep what is stored now; the append-only file may be copied at any time."""
+        shutil.copytree(self._folder / "appendonlydir", self._copy)
+
+    def put_back(self) -> None:
+        """Kill it, and start it with what was copied."""
+        self.kill()
+        shutil.rmtree(self._folder / "appendonlydir")
+        shutil.copytree(self._copy, self._folder / "appendonlydir")
+        self.start()
+
+    def close(self) -> None:
+        self.client.close()
+        self.kill()
 
 
 @contextmanager
@@ -42,7 +58,7 @@ def own_redis(folder: Path) -> Iterator[OwnRedis]:
     try:
         yield server
     finally:
-        server.stop()
+        server.close()
 
 
 @contextmanager

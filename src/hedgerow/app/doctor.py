@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime
 from importlib import metadata
 from zoneinfo import ZoneInfo
@@ -38,9 +38,10 @@ def examine(settings: Settings) -> Iterator[Check]:
     """Check one thing after the other, the most basic first."""
     yield _libraries()
     yield from _city(settings)
-    yield from _broker(settings)
+    reached = yield from _broker(settings)
     yield from _redis(settings)
-    yield from examine_log(settings)
+    if reached:
+        yield from examine_log(settings)
     yield http_port(settings.http)
 
 
@@ -76,24 +77,25 @@ def _city(settings: Settings) -> Iterator[Check]:
         yield Check("time zone", Status.OK, found)
 
 
-def _broker(settings: Settings) -> Iterator[Check]:
+def _broker(settings: Settings) -> Generator[Check, None, bool]:
+    """Return whether a broker let us in: no other check knocks again where it did not."""
     try:
         trust = list(kafka_trust(settings.kafka))
         yield from trust
         if any(check.status is Status.FAIL for check in trust):
-            return
+            return False
         admin = admin_client(settings.kafka)
         began = time.perf_counter()
         existing = existing_topics(admin, settings.kafka)
     except BrokerUnavailable as error:
         yield Check("broker", Status.FAIL, str(error), "start it, or correct the address")
-        return
+        return False
     except AccessRefused as error:
         yield Check("kafka login", Status.FAIL, str(error), "see docs/security.md, Logins")
-        return
+        return False
     except SettingsError as error:
         yield Check("kafka tls", Status.FAIL, str(error), "correct the settings kafka.tls")
-        return
+        return False
     took = (time.perf_counter() - began) * 1000
     address = settings.kafka.bootstrap_servers
     yield Check("broker", Status.OK, f"{address} answered in {took:.0f} ms")
@@ -101,6 +103,7 @@ def _broker(settings: Settings) -> Iterator[Check]:
     yield kafka_permissions(admin, settings)
     for spec in topic_catalogue(settings):
         yield _topic(settings, admin, spec, existing)
+    return True
 
 
 def _topic(

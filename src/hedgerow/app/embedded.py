@@ -84,9 +84,18 @@ class EmbeddedRedis:
         0 takes a free one.
     ready_seconds : float
         How long it may take to load its data and answer.
+    arguments : sequence of str
+        Further ones of redis-server's.
     """
 
-    def __init__(self, directory: Path, *, port: int = 0, ready_seconds: float = 20.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int = 0,
+        ready_seconds: float = 20.0,
+        arguments: Sequence[str] = (),
+    ) -> None:
         program = redis_program()
 
         def command(chosen: int) -> list[str]:
@@ -98,6 +107,7 @@ class EmbeddedRedis:
                 *("--appendonly", "yes"),
                 *("--save", ""),
                 *("--daemonize", "no"),
+                *arguments,
             ]
 
         self.child, self.port = _start_on_port(

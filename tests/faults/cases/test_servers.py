@@ -32,7 +32,7 @@ pytestmark = [
 def test_redis_killed_and_started_again(
     stack: Stack, written_city: City, undisturbed: Outcome, tmp_path: Path
 ) -> None:
-    with own_redis(tmp_path / "redis") as server:
+    with own_redis(tmp_path) as server:
         mine = Stack(stack.bootstrap, server.url, real=True)
         city = build_city(mine, written_city.entries, partitions=written_city.partitions)
         with Run(city, tmp_path) as run:
