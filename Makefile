@@ -19,7 +19,7 @@ demo: $(VENV)/.demo  ## Learn and forecast a bundled city on an embedded broker 
 	@$(BIN)/hedgerow demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(VENV)/.dev  ## Run every test that needs nothing installed, embedded broker included
-	$(BIN)/pytest -n 3 --dist loadfile -m "not kafka and not redis and not docker" --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not redis and not docker" --cov --cov-report=term:skip-covered $(ARGS)
 
 test-kafka: $(VENV)/.dev  ## Run the tests on a real Apache Kafka and redis-server (needs Java, Maven, redis-server)
 	$(BIN)/pytest -m "(kafka or redis) and not docker and not slow" $(ARGS)
