@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 REJOIN_SECONDS = 30.0
+LOADED_AT_ONCE = 2  # partitions; each needs its snapshot's size of memory while it is unpacked
 
 
 StartOf = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
@@ -207,8 +208,7 @@ class Holdings:
         self._probe.at("assigning")
         try:
             async with asyncio.timeout(self._load_seconds):
-                for partition in wanted:
-                    await self._take(partition)
+                await self._take_all(wanted)
                 await self._start_new(start_of)
         except TimeoutError:
             raise StoreUnavailable(
@@ -218,6 +218,22 @@ class Holdings:
         self.assignments += 1
         self.ready = True
         return {partition: self._held[partition].next_offset for partition in wanted}
+
+    async def _take_all(self, partitions: Iterable[Partition]) -> None:
+        """Take partitions, one being read from the store while another is unpacked."""
+        waiting = iter(partitions)
+
+        async def take_what_waits() -> None:
+            for partition in waiting:
+                await self._take(partition)
+
+        lanes = [asyncio.ensure_future(take_what_waits()) for _ in range(LOADED_AT_ONCE)]
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.wait(lanes)
 
     async def _take(self, partition: Partition) -> None:
         while True:

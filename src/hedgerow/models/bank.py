@@ -75,13 +75,19 @@ class Bank:
         self.rows[row, PHASE] = phase_ms
         return row
 
+    def reserve(self, rows: int) -> None:
+        """Make room for that many rows more, all at once."""
+        capacity = self.count + rows
+        if capacity > len(self.rows):
+            self.rows = _grown(self.rows, self.count, capacity)
+            self.singles = _grown(self.singles, self.count, capacity)
+
     def add_blank(self, rows: int) -> int:
         """Start that many rows and return the first."""
-        first, self.count = self.count, self.count + rows
-        if self.count > len(self.rows):
-            capacity = max(16, 2 * len(self.rows), self.count)
-            self.rows = _grown(self.rows, first, capacity)
-            self.singles = _grown(self.singles, first, capacity)
+        first = self.count
+        if first + rows > len(self.rows):
+            self.reserve(max(16, len(self.rows), rows))
+        self.count += rows
         self.rows[first : self.count] = self.layout.blank
         self.singles[first : self.count] = self.layout.blank_single
         self.dirty.update(range(first // CHUNK_ROWS, (self.count - 1) // CHUNK_ROWS + 1))

@@ -7,6 +7,7 @@ its own name, and fit the others in size.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
@@ -170,6 +171,7 @@ class _Restoration:
         """Move a stored bank's rows to where they belong now."""
         listed = self.read(layout_name(number)).meta["fields"]
         old_fields = tuple(_field(listing) for listing in listed)
+        to_come = Counter(self.learner.series.profiles[series_of].tolist())
         for chunk in range(chunks_of(stored.count, self.rows_in_chunk)):
             name = rows_name(number, chunk)
             series = series_of[chunk * self.rows_in_chunk : (chunk + 1) * self.rows_in_chunk]
@@ -188,6 +190,7 @@ class _Restoration:
                 target = self.learner.bank_number(index, period_ms)
                 self.same &= target == number
                 bank, mine = self.learner.banks[target], profile_of == index
+                bank.reserve(to_come.pop(index, 0))
                 first = bank.add_blank(int(mine.sum()))
                 for i, one in enumerate(series[mine].tolist()):
                     self.learner.series.place(one, target, first + i)
@@ -244,6 +247,10 @@ def _move(
     """Copy the fields that both layouts have, and return their names."""
     span = slice(first, first + int(mine.sum()))
     into = (bank.rows[span], bank.singles[span])
+    if bank.layout.fields == old_fields:  # the usual case, and rows are large
+        taken = slice(None) if mine.all() else mine
+        into[0][:], into[1][:] = planes[0][taken], planes[1][taken]
+        return {field.name for field in old_fields}
     old = {(field.name, field.single): field for field in old_fields}
     kept = set()
     for new in bank.layout.fields:

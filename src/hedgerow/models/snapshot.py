@@ -146,4 +146,4 @@ def _array(body: memoryview, start: int, dtype: object, shape: object) -> tuple[
     if end > len(body) or len(shape) > 4:
         raise SnapshotError("chunk has an array larger than itself")
     flat = np.frombuffer(body[start:end], dtype)
-    return flat.astype(flat.dtype.newbyteorder("=")).reshape(shape), end
+    return flat.astype(flat.dtype.newbyteorder("="), copy=False).reshape(shape), end
