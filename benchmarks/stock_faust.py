@@ -15,13 +15,13 @@ from prometheus_client import CollectorRegistry
 
 from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import Batch, Partition
-from hedgerow.app.bootstrap import FaustApp
+from hedgerow.app.broker.producer import KafkaEmitter
+from hedgerow.app.broker.topic_admin import topic_names
 from hedgerow.app.city import city_model
-from hedgerow.app.metrics import WorkerMetrics
-from hedgerow.app.producer import KafkaEmitter
+from hedgerow.app.service.bootstrap import FaustApp
+from hedgerow.app.service.metrics import WorkerMetrics
+from hedgerow.app.service.warmup import warm_up
 from hedgerow.app.settings import load_settings
-from hedgerow.app.topic_admin import topic_names
-from hedgerow.app.warmup import warm_up
 from hedgerow.models import Learner
 from hedgerow.topics import ReadingDecoder
 

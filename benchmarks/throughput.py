@@ -36,9 +36,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hedgerow.app.embedded import EmbeddedStack
+from hedgerow.app.broker.topic_admin import ensure_topics
+from hedgerow.app.embedded.servers import EmbeddedStack
 from hedgerow.app.settings import Settings
-from hedgerow.app.topic_admin import ensure_topics
 
 HERE = Path(__file__).parent
 PARTITIONS = 8

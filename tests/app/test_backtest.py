@@ -19,7 +19,7 @@ from hedgerow.app.backtest import Backtest, Findings, Trace
 from hedgerow.app.backtest.log import FileLog, FileMessage
 from hedgerow.app.backtest.plots import hourly_errors
 from hedgerow.app.cli import main
-from hedgerow.app.readings_file import BadRow, Columns, ReadingsFile, Row
+from hedgerow.app.replay.readings_file import BadRow, Columns, ReadingsFile, Row
 from hedgerow.models import CityModel, Profile, series_key
 from hedgerow.topics import Limits, decode_prediction
 

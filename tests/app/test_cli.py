@@ -21,9 +21,9 @@ from stack.fixtures import Stack
 from hedgerow.app import errors
 from hedgerow.app.cli import main
 from hedgerow.app.cli.root import EXIT_CODES, app
-from hedgerow.app.embedded import free_port
+from hedgerow.app.embedded.servers import free_port
 from hedgerow.app.errors import AppError
-from hedgerow.app.replay import KafkaSender
+from hedgerow.app.replay.send import KafkaSender
 from hedgerow.app.settings import Settings, load_settings
 from hedgerow.topics import Alert, Forecast, Prediction, encode_record
 
@@ -198,8 +198,8 @@ def test_a_wrong_setting_leaves_with_2_and_one_sentence(
 def test_without_a_broker_a_command_leaves_with_a_sentence(
     cli: Cli, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hedgerow.app.topic_admin.ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr("hedgerow.app.tail.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("hedgerow.app.broker.topic_admin.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("hedgerow.app.broker.tail.ANSWER_SECONDS", 0.3)
     monkeypatch.setenv("HEDGEROW_KAFKA__BOOTSTRAP_SERVERS", f"127.0.0.1:{free_port()}")
     left = cli(*command)
     assert left.code == (5 if command[0] == "replay" else 3)
@@ -268,7 +268,7 @@ def test_a_replay_takes_columns_a_zone_and_a_limit(
     options = ("--sensor", "road-7", "--time-column", "when", "--values-columns", "count,speed")
     left = cli("replay", str(file), *options, "--timezone", "Asia/Tokyo", "--limit", "1")
     assert "2 readings in 1 messages" in left.out
-    from hedgerow.app.tail import Tail
+    from hedgerow.app.broker.tail import Tail
 
     topic = settings.topics.readings
     with Tail(settings.kafka, topic, from_beginning=True, follow=False) as tail:

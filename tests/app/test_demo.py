@@ -27,7 +27,7 @@ from hedgerow.app.demo.scoreboard import score_table, tally
 from hedgerow.app.demo.stories import best_stories, count_table
 from hedgerow.app.demo.watch import WatchedWorker
 from hedgerow.app.errors import DemoFailed
-from hedgerow.app.readings_file import BadRow
+from hedgerow.app.replay.readings_file import BadRow
 from hedgerow.app.settings import load_settings
 from hedgerow.models import ReferenceScore, SeriesScore
 from hedgerow.topics import Alert

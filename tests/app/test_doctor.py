@@ -17,16 +17,16 @@ from redis import Redis
 from stack.fixtures import Stack
 
 from hedgerow.agents.ports import Checkpoint, Partition
-from hedgerow.app import doctor
 from hedgerow.app.access.stores import connect
-from hedgerow.app.census import Census, RedisCensus
-from hedgerow.app.check import Check, Status
+from hedgerow.app.broker.topic_admin import ensure_topics
 from hedgerow.app.cli import main
-from hedgerow.app.doctor import examine
-from hedgerow.app.embedded import EmbeddedRedis, embedded_redis, free_port
+from hedgerow.app.doctor import examine as doctor
+from hedgerow.app.doctor.check import Check, Status
+from hedgerow.app.doctor.examine import examine
+from hedgerow.app.embedded.servers import EmbeddedRedis, embedded_redis, free_port
 from hedgerow.app.settings import Settings, load_settings
-from hedgerow.app.store import RedisStateStore
-from hedgerow.app.topic_admin import ensure_topics
+from hedgerow.app.state.census import Census, RedisCensus
+from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import CityModel, Learner, encode_chunk
 
 
@@ -85,7 +85,7 @@ def test_other_partitions_than_configured_are_a_warning(monkeypatch: pytest.Monk
 
 
 def test_without_a_broker_the_rest_is_still_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hedgerow.app.topic_admin.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("hedgerow.app.broker.topic_admin.ANSWER_SECONDS", 0.3)
     monkeypatch.setenv("HEDGEROW_KAFKA__BOOTSTRAP_SERVERS", f"127.0.0.1:{free_port()}")
     checks = examined()
     assert checks["broker"].status is Status.FAIL

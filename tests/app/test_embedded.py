@@ -15,9 +15,9 @@ from aiokafka import AIOKafkaProducer
 from confluent_kafka import Consumer, Producer
 from redis import Redis
 
-from hedgerow.app import embedded
-from hedgerow.app.child import Child
-from hedgerow.app.embedded import (
+from hedgerow.app.embedded import servers as embedded
+from hedgerow.app.embedded.child import Child
+from hedgerow.app.embedded.servers import (
     EmbeddedRedis,
     EmbeddedStack,
     embedded_broker,
@@ -120,7 +120,7 @@ def test_leaving_the_block_ends_both_and_removes_the_directory() -> None:
 def test_a_parent_that_is_killed_takes_its_children_along(tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
-        "from hedgerow.app.embedded import EmbeddedStack\n"
+        "from hedgerow.app.embedded.servers import EmbeddedStack\n"
         "with EmbeddedStack() as s:\n"
         "    print(s.broker.child.pid, s.redis.child.pid, s.directory, flush=True)\n"
         "    time.sleep(60)\n"

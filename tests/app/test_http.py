@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry, Gauge
 from pydantic import SecretStr
 
-from hedgerow.app.http import HttpServer
+from hedgerow.app.service.http import HttpServer
 from hedgerow.app.settings import HttpSettings
 
 TOKEN = "a token of more than sixteen characters"

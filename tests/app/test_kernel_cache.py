@@ -26,7 +26,7 @@ def run(script: Path, cache: Path, temporary: Path, *, baked: bool) -> tuple[int
     """Run the script, and return its cache's hits and misses."""
     env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "TMPDIR": str(temporary)}
     if baked:
-        env["NUMBA_CACHE_LOCATOR_CLASSES"] = "hedgerow.app.kernel_cache.BakedCache"
+        env["NUMBA_CACHE_LOCATOR_CLASSES"] = "hedgerow.app.service.kernel_cache.BakedCache"
     done = subprocess.run(
         [sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=120,
         check=True,

@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from rig import Rig, batch, log
 
-from hedgerow.app.metrics import WorkerMetrics
-from hedgerow.app.state_metrics import StateCollector
+from hedgerow.app.service.metrics import WorkerMetrics
+from hedgerow.app.service.state_metrics import StateCollector
 from hedgerow.models import CityModel, Profile
 
 PROMISED = (

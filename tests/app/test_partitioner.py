@@ -9,7 +9,7 @@ from confluent_kafka import Message, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from stack.fixtures import Stack
 
-from hedgerow.app.partitioner import _murmur2, partition_of, recognise
+from hedgerow.app.broker.partitioner import _murmur2, partition_of, recognise
 from hedgerow.app.settings import Partitioner
 
 KEYS = [f"sensor-{n}".encode() for n in range(200)] + [b"", b"\xff", "Süd".encode(), b"abc"]

@@ -13,8 +13,8 @@ from stack.fixtures import Stack
 
 from hedgerow.agents.errors import EmitFailed
 from hedgerow.agents.ports import OutRecord
-from hedgerow.app import producer as module
-from hedgerow.app.producer import KafkaEmitter
+from hedgerow.app.broker import producer as module
+from hedgerow.app.broker.producer import KafkaEmitter
 from hedgerow.app.settings import KafkaSettings
 
 

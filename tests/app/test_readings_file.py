@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hedgerow.app.errors import InputFileError, MissingPart
-from hedgerow.app.readings_file import BadRow, Columns, ReadingsFile, Row
+from hedgerow.app.replay.readings_file import BadRow, Columns, ReadingsFile, Row
 
 TWO_ROWS = "sensor_id,timestamp,value\na,2026-01-01T08:00:00Z,1.5\nb,2026-01-01T09:00:00Z,2\n"
 

@@ -12,11 +12,11 @@ from stack.fixtures import Stack
 
 from hedgerow.agents.errors import LogChanged, LogGap
 from hedgerow.agents.ports import Partition
-from hedgerow.app import readings_log as module
-from hedgerow.app.census import Census, RedisCensus
+from hedgerow.app.broker import readings_log as module
+from hedgerow.app.broker.readings_log import LogFacts, go_on_at, watch
 from hedgerow.app.errors import BrokerUnavailable, TopicMissing
-from hedgerow.app.readings_log import LogFacts, go_on_at, watch
 from hedgerow.app.settings import Gap
+from hedgerow.app.state.census import Census, RedisCensus
 
 PARTITION = Partition("sensor-data", 3)
 FACTS = LogFacts("sensor-data", "first", 4)

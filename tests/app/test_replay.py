@@ -7,10 +7,10 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from hedgerow.app.embedded import EmbeddedBroker, embedded_broker, free_port
+from hedgerow.app.embedded.servers import EmbeddedBroker, embedded_broker, free_port
 from hedgerow.app.errors import BrokerUnavailable
-from hedgerow.app.readings_file import BadRow, Row
-from hedgerow.app.replay import KafkaSender, Report, replay
+from hedgerow.app.replay.readings_file import BadRow, Row
+from hedgerow.app.replay.send import KafkaSender, Report, replay
 from hedgerow.app.settings import KafkaSettings
 
 HOUR_MS = 3_600_000
@@ -128,7 +128,7 @@ def test_a_message_that_is_too_large_ends_the_replay_with_a_sentence(
 def test_a_broker_that_is_not_there_ends_the_replay_with_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("hedgerow.app.replay._FLUSH_SECONDS", 0.2)
+    monkeypatch.setattr("hedgerow.app.replay.send._FLUSH_SECONDS", 0.2)
     kafka = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}")
     with KafkaSender(kafka, "readings") as sender:
         sender.send(b"a", b"1")

@@ -14,12 +14,12 @@ from stack.fixtures import Stack
 from hedgerow.agents.errors import Fenced, LogChanged, StoreUnavailable
 from hedgerow.agents.ports import Checkpoint, Claim, Partition, Progress, Stored
 from hedgerow.app.access.stores import connect
-from hedgerow.app.census import Census, RedisCensus
-from hedgerow.app.partitioner import partition_of
-from hedgerow.app.readings_log import describe_log
+from hedgerow.app.broker.partitioner import partition_of
+from hedgerow.app.broker.readings_log import describe_log
 from hedgerow.app.settings import Partitioner, Settings, load_settings
-from hedgerow.app.state_admin import StateAdmin
-from hedgerow.app.store import RedisStateStore
+from hedgerow.app.state.admin import StateAdmin
+from hedgerow.app.state.census import Census, RedisCensus
+from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import CityModel, Learner, encode_chunk
 
 SENSORS = [f"sensor-{n}" for n in range(12)]

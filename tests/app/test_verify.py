@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
-from hedgerow.app.verify import Accounted, Finding, Predictions, compare, decode_readings, verdict
+from hedgerow.app.audit.verify import (
+    Accounted,
+    Finding,
+    Predictions,
+    compare,
+    decode_readings,
+    verdict,
+)
 from hedgerow.topics import ReadingDecoder
 
 TOPIC = "sensor-data"

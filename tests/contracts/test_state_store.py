@@ -19,7 +19,7 @@ from hedgerow.agents.errors import (
     StoreUnavailable,
 )
 from hedgerow.agents.ports import Checkpoint, Claim, Partition, Progress, StateStore, Stored
-from hedgerow.app.store import RedisStateStore
+from hedgerow.app.state.store import RedisStateStore
 
 PARTITION = Partition("sensor-data", 3)
 

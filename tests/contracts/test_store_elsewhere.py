@@ -17,10 +17,10 @@ from stack.redis_servers import Cluster, Watched
 from hedgerow.agents.errors import Fenced, StoreUnavailable
 from hedgerow.agents.ports import Checkpoint, Partition, Stored
 from hedgerow.app.access.stores import connect, connect_one, disconnect
-from hedgerow.app.census import Census, RedisCensus
-from hedgerow.app.redis_address import parse_address
 from hedgerow.app.settings import RedisSettings
-from hedgerow.app.store import RedisStateStore
+from hedgerow.app.state.address import parse_address
+from hedgerow.app.state.census import Census, RedisCensus
+from hedgerow.app.state.store import RedisStateStore
 
 PARTITION = Partition("sensor-data", 3)
 

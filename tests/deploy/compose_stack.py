@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import pytest
 
-from hedgerow.app.embedded import free_port
+from hedgerow.app.embedded.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")

@@ -97,7 +97,7 @@ def test_prometheus_watches_the_age_of_each_partitions_last_reading(compose: Yam
     folder = ROOT / "deploy" / "prometheus"
     config = yaml.safe_load((folder / "prometheus.yml").read_text("utf-8"))
     mounted = compose["services"]["prometheus"]["volumes"]
-    offered = (ROOT / "src/hedgerow/app/state_metrics.py").read_text("utf-8")
+    offered = (ROOT / "src/hedgerow/app/service/state_metrics.py").read_text("utf-8")
 
     (rules_file,) = config["rule_files"]
     (group,) = yaml.safe_load((folder / rules_file).read_text("utf-8"))["groups"]
@@ -143,7 +143,7 @@ def test_our_containers_can_write_nothing_but_a_temporary_folder(
         assert "volumes" not in service
     assert "warm_up()" in own  # as root: the kernels cannot be changed by a worker
     assert "NUMBA_CACHE_DIR=/opt/hedgerow/" in own
-    assert "NUMBA_CACHE_LOCATOR_CLASSES=hedgerow.app.kernel_cache.BakedCache" in own
+    assert "NUMBA_CACHE_LOCATOR_CLASSES=hedgerow.app.service.kernel_cache.BakedCache" in own
     for name in ("NUMBA_CPU_NAME=generic", "NUMBA_CPU_FEATURES="):
         assert own.index(name) < own.index("warm_up()")  # the same at build and at run
 

@@ -16,8 +16,8 @@ from redis.exceptions import ConnectionError as NotConnected
 
 from hedgerow.agents.errors import Fenced
 from hedgerow.agents.ports import Checkpoint, Partition, Stored
-from hedgerow.app.embedded import free_port
-from hedgerow.app.store import RedisStateStore
+from hedgerow.app.embedded.servers import free_port
+from hedgerow.app.state.store import RedisStateStore
 
 pytestmark = pytest.mark.docker
 

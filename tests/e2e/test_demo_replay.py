@@ -19,7 +19,7 @@ from stack.fixtures import Stack
 
 from hedgerow.app.demo import run as demo
 from hedgerow.app.demo.feed import Feed
-from hedgerow.app.readings_file import BadRow
+from hedgerow.app.replay.readings_file import BadRow
 
 MESSAGES = 40_000
 PARTITIONS = 4

@@ -251,7 +251,7 @@ def test_partitions_added_stop_the_workers_until_the_series_are_moved(
 
 def murmur2_partitions(partitions: int) -> dict[str, int]:
     """Where Java's clients send the sensors, worked out beside the product."""
-    from hedgerow.app.partitioner import partition_of
+    from hedgerow.app.broker.partitioner import partition_of
     from hedgerow.app.settings import Partitioner
 
     return {

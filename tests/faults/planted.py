@@ -14,9 +14,9 @@ from dataclasses import replace
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holding, Holdings
 from hedgerow.agents.ports import Batch, Checkpoint, Claim, OutRecord
-from hedgerow.app import store
-from hedgerow.app.producer import KafkaEmitter
-from hedgerow.app.store import RedisStateStore
+from hedgerow.app.broker.producer import KafkaEmitter
+from hedgerow.app.state import store
+from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import Capture
 
 DISTANCE = 300

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hedgerow.app.errors import AppError
+from hedgerow.app.service.worker import run_worker
 from hedgerow.app.settings import load_settings
-from hedgerow.app.worker import run_worker
 from hedgerow.models.bank import Bank
 from hedgerow.topics import ReadingDecoder
 from hedgerow.topics.codec import DecodedBatch, Message

@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 from stack.kafka_server import KafkaCluster, KafkaServer
 
-from hedgerow.app.embedded import EmbeddedRedis
+from hedgerow.app.embedded.servers import EmbeddedRedis
 
 # The audit reads the append-only file: it must not be rewritten, at a start least of all.
 KEEP_THE_LOG = ("--auto-aof-rewrite-percentage", "0")

@@ -11,8 +11,8 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hedgerow.app.child import Child
-from hedgerow.app.embedded import free_port
+from hedgerow.app.embedded.child import Child
+from hedgerow.app.embedded.servers import free_port
 
 WORKER = (sys.executable, "-c", "from hedgerow.app.cli import main; main()", "worker")
 

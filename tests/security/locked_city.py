@@ -14,9 +14,9 @@ from faults.workers import Worker
 from security.documentation import kafka_rights
 from security.secure_kafka import SecureKafka
 
-from hedgerow.app.replay import KafkaSender
+from hedgerow.app.broker.tail import Tail
+from hedgerow.app.replay.send import KafkaSender
 from hedgerow.app.settings import Settings, load_settings
-from hedgerow.app.tail import Tail
 
 ROLES = ("hedgerow", "sensors", "control-room")
 HOURS = 30

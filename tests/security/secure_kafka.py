@@ -26,7 +26,7 @@ from security.certificates import Authority
 from security.identity_provider import IdentityProvider
 from stack.kafka_server import KafkaServer
 
-from hedgerow.app.embedded import free_port
+from hedgerow.app.embedded.servers import free_port
 
 REAUTHENTICATION_SECONDS = 5.0
 DOORS = ("sasl", "mutual", "expired", "plain")

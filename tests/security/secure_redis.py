@@ -9,8 +9,8 @@ import redis
 from security.certificates import Authority
 from security.documentation import redis_acl_line
 
-from hedgerow.app.child import Child
-from hedgerow.app.embedded import free_port
+from hedgerow.app.embedded.child import Child
+from hedgerow.app.embedded.servers import free_port
 
 ADMIN = "admin"
 

@@ -17,7 +17,7 @@ from security.secrets import MARK, PASSWORD, leaks
 from security.secure_kafka import REAUTHENTICATION_SECONDS, SecureKafka
 from security.ways import CERTIFICATE_USER, KAFKA, USER, WAYS, Place, by_password
 
-from hedgerow.app.embedded import EmbeddedRedis
+from hedgerow.app.embedded.servers import EmbeddedRedis
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 

@@ -22,8 +22,8 @@ from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import Batch
-from hedgerow.app.metrics import WorkerMetrics
-from hedgerow.app.store import RedisStateStore
+from hedgerow.app.service.metrics import WorkerMetrics
+from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import (
     CityModel,
     Profile,

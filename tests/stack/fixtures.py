@@ -13,7 +13,7 @@ from stack import kafka_server
 from stack.kafka_server import KafkaServer
 from stack.parts import require, without
 
-from hedgerow.app.embedded import EmbeddedRedis, EmbeddedStack
+from hedgerow.app.embedded.servers import EmbeddedRedis, EmbeddedStack
 from hedgerow.app.errors import MissingPart
 
 REAL = pytest.param("real_stack", marks=[pytest.mark.kafka, pytest.mark.redis], id="real")

@@ -15,8 +15,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from stack.parts import without
 
-from hedgerow.app.child import Child
-from hedgerow.app.embedded import free_port
+from hedgerow.app.embedded.child import Child
+from hedgerow.app.embedded.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 POM = ROOT / "tests" / "stack" / "kafka" / "pom.xml"

@@ -9,8 +9,8 @@ from pathlib import Path
 import redis
 from redis.exceptions import RedisError
 
-from hedgerow.app.child import Child
-from hedgerow.app.embedded import HOST, free_port, redis_program
+from hedgerow.app.embedded.child import Child
+from hedgerow.app.embedded.servers import HOST, free_port, redis_program
 
 SERVICE = "city"
 READY_SECONDS = 30.0

@@ -12,7 +12,7 @@ from stack.fixtures import Stack
 from stack.kafka_server import KafkaServer
 from stack.parts import require, without
 
-from hedgerow.app.embedded import EmbeddedRedis
+from hedgerow.app.embedded.servers import EmbeddedRedis
 
 
 def sent_and_read_back(bootstrap: str) -> bytes | None:

@@ -1,6 +1,6 @@
 """What every agent's loop has in common: take a batch that fits, step it, checkpoint when due.
 
-Before: ``app/transport`` delivers runs of messages of one partition. After: the ``_step`` of
+Before: ``app/broker/transport`` delivers runs of messages of one partition. After: the ``_step`` of
 ``agents/forecast`` or ``agents/forward``.
 """
 

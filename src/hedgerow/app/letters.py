@@ -16,10 +16,10 @@ from confluent_kafka import KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from hedgerow.app.access.kafka import client_config
+from hedgerow.app.broker.partitioner import partition_of
+from hedgerow.app.broker.tail import Repeats
 from hedgerow.app.errors import BrokerUnavailable
-from hedgerow.app.partitioner import partition_of
 from hedgerow.app.settings import KafkaSettings, Partitioner
-from hedgerow.app.tail import Repeats
 from hedgerow.topics import records
 
 ANSWER_SECONDS = 10.0

@@ -31,8 +31,8 @@ from pydantic_settings import (
 )
 
 from hedgerow.app.errors import SettingsError
-from hedgerow.app.redis_address import parse_address
 from hedgerow.app.secret_files import fill_secrets, is_secret
+from hedgerow.app.state.address import parse_address
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 REDIS_SCHEMES = ("redis", "rediss", "unix")

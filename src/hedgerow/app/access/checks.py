@@ -1,6 +1,7 @@
 """What the doctor says about access: trust, login and permissions, each by its name.
 
-Before: `hedgerow.app.doctor` asks in this order, so that the first fault is the one to mend.
+Before: `hedgerow.app.doctor.examine` asks in this order, so that the first fault is the one to
+mend.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from hedgerow.app.access.kafka import principal
 from hedgerow.app.access.permissions import missing, worker_needs
 from hedgerow.app.access.probe import Outcome, Untrusted, probe_all
-from hedgerow.app.check import Check, Status
+from hedgerow.app.doctor.check import Check, Status
 from hedgerow.app.settings import LOOPBACK, HttpSettings, KafkaSettings, Settings
 
 RENEW_DAYS = 21

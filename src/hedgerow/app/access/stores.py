@@ -15,8 +15,8 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.sentinel import Sentinel
 
 from hedgerow.app.access.redis import redis_options
-from hedgerow.app.redis_address import Address, parse_address
 from hedgerow.app.settings import RedisSettings
+from hedgerow.app.state.address import Address, parse_address
 
 
 def connect(settings: RedisSettings) -> aio.Redis:

@@ -1,7 +1,7 @@
 """Files of readings as the log they would make: one message a row, in order.
 
-Before: ``app/readings_file`` makes the messages that a replay would send. After: ``run`` decodes
-them as the worker does.
+Before: ``app/replay/readings_file`` makes the messages that a replay would send. After: ``run``
+decodes them as the worker does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hedgerow.app.readings_file import BadRow, Columns, ReadingsFile, Row
+from hedgerow.app.replay.readings_file import BadRow, Columns, ReadingsFile, Row
 
 
 @dataclass(frozen=True, slots=True)

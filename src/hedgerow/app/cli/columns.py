@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 if TYPE_CHECKING:
-    from hedgerow.app.readings_file import Columns
+    from hedgerow.app.replay.readings_file import Columns
 
 FILE_HELP = ".csv, .ndjson, .jsonl (also with .gz) or .parquet."
 
@@ -36,7 +36,7 @@ def columns_of(
     timezone: str,
 ) -> Columns:
     """Put the options together."""
-    from hedgerow.app.readings_file import Columns  # noqa: PLC0415 - imported when a command runs
+    from hedgerow.app.replay.readings_file import Columns  # noqa: PLC0415 - imported when a command runs
 
     return Columns(
         sensor=sensor_column,

@@ -131,7 +131,7 @@ def replay(
     """
     settings = read_settings(config)
     from hedgerow.app import letters as replaying
-    from hedgerow.app.topic_admin import admin_client
+    from hedgerow.app.broker.topic_admin import admin_client
 
     admin = admin_client(settings.kafka)
     publisher = (
@@ -173,8 +173,8 @@ def _letters(
     ids: list[str] | None = None,
 ) -> Iterator[Iterator[Letter]]:
     """Read the dead letters that are there now."""
+    from hedgerow.app.broker.tail import Tail
     from hedgerow.app.letters import Filter, letters
-    from hedgerow.app.tail import Tail
     from hedgerow.topics import Reason
 
     known = {reason.value for reason in Reason}

@@ -27,8 +27,8 @@ def doctor(
     Leaves with 1 when something must be mended before a worker can run.
     """
     settings = read_settings(config)
-    from hedgerow.app.check import Status  # noqa: PLC0415
-    from hedgerow.app.doctor import examine  # noqa: PLC0415
+    from hedgerow.app.doctor.check import Status  # noqa: PLC0415
+    from hedgerow.app.doctor.examine import examine  # noqa: PLC0415
 
     checks = []
     for check in examine(settings):

@@ -20,7 +20,7 @@ from hedgerow.app.cli.columns import (
 from hedgerow.app.cli.output import ConfigOption, errors, printable, read_settings, results
 
 if TYPE_CHECKING:
-    from hedgerow.app.replay import Report
+    from hedgerow.app.replay.send import Report
 
 _EPILOG = """Examples:
 
@@ -82,12 +82,12 @@ def replay(
     settings = read_settings(config)
     from time import monotonic
 
-    from hedgerow.app import replay as replaying
     from hedgerow.app.access.permissions import Need, require
+    from hedgerow.app.broker.topic_admin import admin_client, existing_topics
     from hedgerow.app.cli.progress import ReplayProgress
     from hedgerow.app.errors import TopicMissing
-    from hedgerow.app.readings_file import ReadingsFile
-    from hedgerow.app.topic_admin import admin_client, existing_topics
+    from hedgerow.app.replay import send as replaying
+    from hedgerow.app.replay.readings_file import ReadingsFile
 
     zone = timezone or settings.timezone
     readings = ReadingsFile(

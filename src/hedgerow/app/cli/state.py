@@ -21,7 +21,7 @@ from hedgerow.app.cli.output import (
 
 if TYPE_CHECKING:
     from hedgerow.app.settings import Settings
-    from hedgerow.app.state_admin import Shift, StateAdmin
+    from hedgerow.app.state.admin import Shift, StateAdmin
 
 Answer = TypeVar("Answer")
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
@@ -124,8 +124,8 @@ def forget(
 def _run(settings: Settings, action: Callable[[StateAdmin], Awaitable[Answer]]) -> Answer:
     """Connect, do it, and give what the stores and brokers raised an exit code."""
     from hedgerow.agents.errors import PortError
-    from hedgerow.app.explain import explained
-    from hedgerow.app.state_admin import state_admin
+    from hedgerow.app.port_errors import explained
+    from hedgerow.app.state.admin import state_admin
     from hedgerow.models import ModelError
 
     async def connected() -> Answer:

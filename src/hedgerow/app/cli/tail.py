@@ -100,8 +100,8 @@ def _records(
     follow: bool,
 ) -> Generator[tuple[bytes, Record], None, None]:
     """Read a topic's records, dropping those a restarted worker repeated."""
+    from hedgerow.app.broker.tail import Repeats, Tail
     from hedgerow.app.cli.output import errors
-    from hedgerow.app.tail import Repeats, Tail
     from hedgerow.topics import RecordError
 
     repeats = Repeats()

@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 def create(config: ConfigOption = None) -> None:
     """Create the topics that do not exist; the others stay as they are."""
     settings = read_settings(config)
-    from hedgerow.app.topic_admin import (
+    from hedgerow.app.broker.topic_admin import (
         admin_client,
         create_topics,
         existing_topics,
@@ -46,7 +46,7 @@ def create(config: ConfigOption = None) -> None:
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the topics of the catalogue, and whether the broker has them."""
     settings = read_settings(config)
-    from hedgerow.app.topic_admin import admin_client, existing_topics, topic_catalogue
+    from hedgerow.app.broker.topic_admin import admin_client, existing_topics, topic_catalogue
 
     existing = existing_topics(admin_client(settings.kafka), settings.kafka)
     wanted = list(topic_catalogue(settings))
@@ -70,9 +70,9 @@ def describe(
 ) -> None:
     """Show what a topic carries, how it is made, and where it differs from the catalogue."""
     settings = read_settings(config)
+    from hedgerow.app.broker.topic_admin import admin_client, existing_topics, topic_catalogue
+    from hedgerow.app.broker.topic_check import find_topic
     from hedgerow.app.errors import TopicMissing
-    from hedgerow.app.topic_admin import admin_client, existing_topics, topic_catalogue
-    from hedgerow.app.topic_check import find_topic
 
     catalogue = list(topic_catalogue(settings))
     wanted = [spec for spec in catalogue if name in {None, spec.name}]

@@ -21,9 +21,9 @@ from hedgerow.app.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from hedgerow.app.audit.verify import Finding
     from hedgerow.app.settings import Settings
-    from hedgerow.app.state_admin import Kept
-    from hedgerow.app.verify import Finding
+    from hedgerow.app.state.admin import Kept
 
 COLUMNS = (
     ("partition", "partition"),
@@ -58,7 +58,7 @@ def verify(
     Redis. Changes nothing; workers may go on meanwhile.
     """
     settings = read_settings(config)
-    from hedgerow.app.verify import verdict
+    from hedgerow.app.audit.verify import verdict
 
     findings = _findings(settings, topic or settings.topics.predictions)
     if as_json:
@@ -71,10 +71,10 @@ def verify(
 
 def _findings(settings: Settings, topic: str) -> list[Finding]:
     from hedgerow.agents.errors import PortError
+    from hedgerow.app.audit.evidence import Verification
     from hedgerow.app.cli.progress import ReplayProgress
-    from hedgerow.app.explain import explained
-    from hedgerow.app.state_admin import state_admin
-    from hedgerow.app.verification import Verification
+    from hedgerow.app.port_errors import explained
+    from hedgerow.app.state.admin import state_admin
     from hedgerow.models import ModelError
 
     async def kept() -> list[Kept]:

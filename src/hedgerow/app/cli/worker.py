@@ -18,6 +18,6 @@ def add_to(app: typer.Typer) -> None:
 def worker(config: ConfigOption = None) -> None:
     """Learn and forecast until SIGTERM or Ctrl-C; start more of them to share the work."""
     settings = read_settings(config)
-    from hedgerow.app.worker import run_worker  # noqa: PLC0415
+    from hedgerow.app.service.worker import run_worker  # noqa: PLC0415
 
     raise typer.Exit(run_worker(settings))

@@ -17,7 +17,7 @@ from hedgerow.app.city import city_model
 from hedgerow.app.demo.feed import Expected
 from hedgerow.app.errors import StateUnavailable
 from hedgerow.app.settings import Settings
-from hedgerow.app.store import RedisStateStore
+from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import Learner, SnapshotError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hedgerow.app.readings_file import BadRow, ReadingsFile, Row
+from hedgerow.app.replay.readings_file import BadRow, ReadingsFile, Row
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "city.csv.gz"
 TROUBLE_AFTER = 100_000  # rows: by then every kind of sensor but parking is well learned

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hedgerow.app.broker.tail import Repeats, Tail
+from hedgerow.app.broker.topic_admin import ensure_topics
 from hedgerow.app.cli.output import printable
 from hedgerow.app.cli.progress import ReplayProgress
 from hedgerow.app.demo.accounting import Accounts, read_learners
@@ -22,12 +24,10 @@ from hedgerow.app.demo.feed import BAD_MESSAGES, LATE, Feed
 from hedgerow.app.demo.scoreboard import score_table, tally
 from hedgerow.app.demo.stories import best_stories, count_table
 from hedgerow.app.demo.watch import WatchedWorker
-from hedgerow.app.embedded import EmbeddedStack, free_port
+from hedgerow.app.embedded.servers import EmbeddedStack, free_port
 from hedgerow.app.errors import DemoFailed
-from hedgerow.app.replay import KafkaSender, Report, replay
+from hedgerow.app.replay.send import KafkaSender, Report, replay
 from hedgerow.app.settings import Settings, load_settings
-from hedgerow.app.tail import Repeats, Tail
-from hedgerow.app.topic_admin import ensure_topics
 from hedgerow.models import Learner, SeriesScore
 from hedgerow.topics import Alert, decode_alert, decode_prediction
 

@@ -14,7 +14,7 @@ from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from hedgerow.app.child import Child
+from hedgerow.app.embedded.child import Child
 from hedgerow.app.errors import DemoFailed
 
 ANSWER_SECONDS = 10.0

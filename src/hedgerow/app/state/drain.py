@@ -13,11 +13,11 @@ from redis.asyncio import Redis
 
 from hedgerow.agents.holdings import Holding, StartOf
 from hedgerow.agents.ports import Batch, NoProbe, Partition
-from hedgerow.app.bootstrap import Loop, forecast_loop
+from hedgerow.app.broker.readings_log import LogFacts, go_on_at
+from hedgerow.app.broker.spans import Span, SpanReader
 from hedgerow.app.errors import WorkerFailed
-from hedgerow.app.readings_log import LogFacts, go_on_at
+from hedgerow.app.service.bootstrap import Loop, forecast_loop
 from hedgerow.app.settings import Settings, Start
-from hedgerow.app.spans import Span, SpanReader
 
 logger = logging.getLogger(__name__)
 

@@ -19,17 +19,17 @@ from redis.asyncio import Redis
 
 from hedgerow.agents.ports import Checkpoint, NoProbe, Partition, Progress
 from hedgerow.app.access.stores import connect, disconnect
-from hedgerow.app.census import Census, RedisCensus
+from hedgerow.app.broker.partitioner import partition_of
+from hedgerow.app.broker.readings_log import LogFacts, describe_log
+from hedgerow.app.broker.spans import spans
+from hedgerow.app.broker.topic_admin import admin_client
 from hedgerow.app.city import city_model
-from hedgerow.app.drain import Progress as ShowProgress
-from hedgerow.app.drain import drain
 from hedgerow.app.errors import AppError, BrokerUnavailable, WorkersRunning
-from hedgerow.app.partitioner import partition_of
-from hedgerow.app.readings_log import LogFacts, describe_log
 from hedgerow.app.settings import Settings
-from hedgerow.app.spans import spans
-from hedgerow.app.store import RedisStateStore
-from hedgerow.app.topic_admin import admin_client
+from hedgerow.app.state.census import Census, RedisCensus
+from hedgerow.app.state.drain import Progress as ShowProgress
+from hedgerow.app.state.drain import drain
+from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import Counts, Learner, decode_chunk, encode_chunk
 from hedgerow.models.moving import deal
 

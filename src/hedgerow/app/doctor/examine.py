@@ -19,13 +19,13 @@ from redis.exceptions import RedisError
 from hedgerow.app.access.checks import http_port, kafka_login, kafka_permissions, kafka_trust
 from hedgerow.app.access.redis import refusal
 from hedgerow.app.access.stores import connect_one
-from hedgerow.app.check import Check, Status
+from hedgerow.app.broker.topic_admin import admin_client, existing_topics, topic_catalogue
+from hedgerow.app.broker.topic_check import find_topic
 from hedgerow.app.city import city_model
-from hedgerow.app.doctor_log import examine_log
+from hedgerow.app.doctor.check import Check, Status
+from hedgerow.app.doctor.log import examine_log
 from hedgerow.app.errors import AccessRefused, BrokerUnavailable, SettingsError
 from hedgerow.app.settings import Settings
-from hedgerow.app.topic_admin import admin_client, existing_topics, topic_catalogue
-from hedgerow.app.topic_check import find_topic
 from hedgerow.topics import TopicSpec
 
 OLDEST_REDIS = (6, 2)

@@ -1,6 +1,6 @@
 """The composition root: settings in, one wired worker out.
 
-Nothing is connected here; `hedgerow.app.worker` starts and stops what this module builds.
+Nothing is connected here; `hedgerow.app.service.worker` starts and stops what this module builds.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from hedgerow.agents.ports import NoProbe, Partition, Probe
 from hedgerow.agents.storms import StormLimits
 from hedgerow.app.access.kafka import faust_credentials
 from hedgerow.app.access.stores import connect
+from hedgerow.app.broker.producer import KafkaEmitter
+from hedgerow.app.broker.readings_log import LogFacts, go_on_at
+from hedgerow.app.broker.topic_admin import topic_names
+from hedgerow.app.broker.transport import BatchConsumer, BatchTransport
 from hedgerow.app.city import city_model, input_limits
-from hedgerow.app.http import HttpServer
-from hedgerow.app.metrics import WorkerMetrics
-from hedgerow.app.producer import KafkaEmitter
-from hedgerow.app.readings_log import LogFacts, go_on_at
+from hedgerow.app.service.http import HttpServer
+from hedgerow.app.service.metrics import WorkerMetrics
+from hedgerow.app.service.state_metrics import StateCollector
 from hedgerow.app.settings import OnRollback, Settings, Start
-from hedgerow.app.state_metrics import StateCollector
-from hedgerow.app.store import RedisStateStore
-from hedgerow.app.topic_admin import topic_names
-from hedgerow.app.transport import BatchConsumer, BatchTransport
+from hedgerow.app.state.store import RedisStateStore
 from hedgerow.topics import ReadingDecoder
 
 MAX_POLL_RECORDS = 2_000  # bounds the time of one step, and so the loop's longest silence

@@ -1,6 +1,6 @@
 """Files of readings: CSV, Parquet or NDJSON, row by row, as messages for the readings' topic.
 
-Before: a path and the names of its columns. After: ``app/replay`` sends what comes out, and
+Before: a path and the names of its columns. After: ``app/replay/send`` sends what comes out, and
 ``app/backtest`` decodes it at once. A row that holds no reading is handed over as a `BadRow`,
 never raised: one bad line must not end a replay of millions.
 """

@@ -10,8 +10,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from hedgerow.agents.errors import LogChanged, StoreCorrupt
-from hedgerow.app.readings_log import LogFacts, partitions_changed
-from hedgerow.app.store import unavailable
+from hedgerow.app.broker.readings_log import LogFacts, partitions_changed
+from hedgerow.app.state.store import unavailable
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class RedisCensus:
     client : Redis
         Bytes in, bytes out.
     prefix, group, topic : str
-        Parts of the key, as in `hedgerow.app.store`.
+        Parts of the key, as in `hedgerow.app.state.store`.
     """
 
     def __init__(self, client: Redis, *, prefix: str, group: str, topic: str) -> None:

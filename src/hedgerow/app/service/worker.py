@@ -17,8 +17,8 @@ from hedgerow.agents.errors import PortError
 from hedgerow.agents.ports import Probe
 from hedgerow.app.access.redis import refusal
 from hedgerow.app.access.stores import disconnect
-from hedgerow.app.bootstrap import Parts, build
-from hedgerow.app.census import RedisCensus
+from hedgerow.app.broker.readings_log import LogFacts, describe_log, watch
+from hedgerow.app.broker.topic_admin import admin_client, ensure_topics, existing_topics
 from hedgerow.app.errors import (
     AccessRefused,
     BrokerUnavailable,
@@ -26,11 +26,11 @@ from hedgerow.app.errors import (
     TopicMissing,
     WorkerFailed,
 )
-from hedgerow.app.explain import explained
-from hedgerow.app.readings_log import LogFacts, describe_log, watch
+from hedgerow.app.port_errors import explained
+from hedgerow.app.service.bootstrap import Parts, build
+from hedgerow.app.service.warmup import warm_up
 from hedgerow.app.settings import Settings
-from hedgerow.app.topic_admin import admin_client, ensure_topics, existing_topics
-from hedgerow.app.warmup import warm_up
+from hedgerow.app.state.census import RedisCensus
 
 logger = logging.getLogger(__name__)
 

@@ -37,7 +37,7 @@ from hedgerow.agents.errors import (
 )
 from hedgerow.agents.ports import Checkpoint, Claim, NoProbe, Partition, Probe, Stored
 from hedgerow.app.access.redis import refusal
-from hedgerow.app.manifest import VERSION, Manifest, decode_manifest, encode_manifest
+from hedgerow.app.state.manifest import VERSION, Manifest, decode_manifest, encode_manifest
 
 CLAIM = """
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then

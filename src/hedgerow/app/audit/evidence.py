@@ -1,7 +1,7 @@
 """Reads everything that ``hedgerow verify`` compares: the state, the topics, the dead letters.
 
 The state is read first: what it counts was published before it was saved, so that workers may
-go on meanwhile. What is made of it: ``app/verify``.
+go on meanwhile. What is made of it: ``app/audit/verify``.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from confluent_kafka.admin import AdminClient
 
 from hedgerow.agents.ports import Partition
+from hedgerow.app.audit.verify import Accounted, Finding, Predictions, compare, decode_readings
+from hedgerow.app.broker.spans import Span, SpanReader, spans
+from hedgerow.app.broker.tail import Tail
+from hedgerow.app.broker.topic_admin import admin_client, existing_topics
 from hedgerow.app.city import input_limits
 from hedgerow.app.letters import Filter, letters
 from hedgerow.app.settings import Settings
-from hedgerow.app.spans import Span, SpanReader, spans
-from hedgerow.app.state_admin import Kept
-from hedgerow.app.tail import Tail
-from hedgerow.app.topic_admin import admin_client, existing_topics
-from hedgerow.app.verify import Accounted, Finding, Predictions, compare, decode_readings
+from hedgerow.app.state.admin import Kept
 from hedgerow.topics import ReadingDecoder
 
 SHOWN_EVERY = 5_000  # records

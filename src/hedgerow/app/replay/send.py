@@ -1,6 +1,6 @@
 """Replays a file of readings onto the readings' topic, at any speed.
 
-Before: ``app/readings_file`` reads the rows. After: the worker learns them like any others.
+Before: ``app/replay/readings_file`` reads the rows. After: the worker learns them like any others.
 The key is the sensor id, so that one sensor stays in one partition and in order.
 """
 
@@ -18,7 +18,7 @@ from hedgerow.app.access.admission import UNAUTHORISED
 from hedgerow.app.access.kafka import client_config
 from hedgerow.app.access.permissions import Need, lacking_sentence
 from hedgerow.app.errors import AccessRefused, BrokerUnavailable
-from hedgerow.app.readings_file import BadRow, Row
+from hedgerow.app.replay.readings_file import BadRow, Row
 from hedgerow.app.settings import KafkaSettings
 
 BAD_ROWS_SHOWN = 5

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hedgerow.app.child import Child
+from hedgerow.app.embedded.child import Child
 from hedgerow.app.errors import BrokerUnavailable, MissingPart, StateUnavailable
 
 HOST = "127.0.0.1"

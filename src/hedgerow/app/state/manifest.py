@@ -1,6 +1,6 @@
 """The manifest of a snapshot: what Redis is told when a checkpoint is complete.
 
-Before: ``app/store`` has written the chunks. After: one Lua call puts the manifest in place.
+Before: ``app/state/store`` has written the chunks. After: one Lua call puts the manifest in place.
 It carries its own checksum, for a wrong offset would be as bad as a wrong chunk.
 """
 

@@ -1,6 +1,6 @@
 """Checks of the readings' log against the state: partitions, partitioner, series in two places.
 
-Where the broker or Redis does not answer, `hedgerow.app.doctor` has said so, and these keep
+Where the broker or Redis does not answer, `hedgerow.app.doctor.examine` has said so, and these keep
 silent.
 """
 
@@ -14,15 +14,15 @@ from redis.exceptions import RedisError
 from hedgerow.agents.errors import PortError, Refused, StoreUnavailable
 from hedgerow.agents.ports import Partition
 from hedgerow.app.access.stores import connect, disconnect
-from hedgerow.app.census import Census, RedisCensus
-from hedgerow.app.check import Check, Status
+from hedgerow.app.broker.partitioner import recognise
+from hedgerow.app.broker.readings_log import LogFacts, describe_log
+from hedgerow.app.broker.spans import Span, SpanReader, spans
+from hedgerow.app.broker.topic_admin import admin_client
+from hedgerow.app.doctor.check import Check, Status
 from hedgerow.app.errors import AppError
-from hedgerow.app.partitioner import recognise
-from hedgerow.app.readings_log import LogFacts, describe_log
 from hedgerow.app.settings import Settings
-from hedgerow.app.spans import Span, SpanReader, spans
-from hedgerow.app.store import RedisStateStore
-from hedgerow.app.topic_admin import admin_client
+from hedgerow.app.state.census import Census, RedisCensus
+from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import ModelError
 from hedgerow.models.moving import stored_series
 

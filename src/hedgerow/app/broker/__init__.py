@@ -1,0 +1,1 @@
+"""Kafka: readings in by batches, outputs out, topics looked after."""

@@ -1,0 +1,1 @@
+"""Files of readings, read and sent to a topic."""

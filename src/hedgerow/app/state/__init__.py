@@ -1,0 +1,1 @@
+"""Redis: snapshots with their offsets, and what commands do with them."""
