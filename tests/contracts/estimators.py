@@ -19,6 +19,7 @@ from hedgerow.models.estimators import (
     HoldMedian,
     Holt,
     HourlyLeastSquares,
+    LevelledPattern,
     MedianRegressor,
     NormalisedLMS,
     OnlineGradientDescent,
@@ -54,6 +55,7 @@ ESTIMATORS: dict[str, Callable[[], base.Estimator]] = {
     "seasonal naive": lambda: SeasonalNaive(7),
     "Holt": Holt,
     "weekly pattern": WeeklyPattern,
+    "levelled pattern": LevelledPattern,
     "Hedge": lambda: Hedge(experts()),
     "Fixed Share by hand": lambda: Hedge(experts(), 0.1, loss="absolute", share=0.01),
     **{

@@ -29,12 +29,13 @@ from hedgerow.models.ensemble import (
     hour_features_at,
     hour_model_at,
 )
+from hedgerow.models.experts import LEVEL_RATES
 from hedgerow.models.layout import CLUES, HOUR_FEATURES
 from hedgerow.models.least_squares import small_predict
 from hedgerow.models.rows import place
 
 EXPERTS = (
-    "pattern", "holt", "rls_0.999", "rls_0.98", "ogd_0.05", "adagrad_0.3", "nlms_0.2",
+    "pattern", "levels", "holt", "rls_0.999", "rls_0.98", "ogd_0.05", "adagrad_0.3", "nlms_0.2",
     "median_0.01", "poisson_0.05", "hour_24", "hold",
 )  # fmt: skip
 LINEAR: dict[str, Callable[[], base.Regressor]] = {
@@ -190,10 +191,11 @@ def test_the_hold_estimator_is_its_expert() -> None:
         ("week", estimators.SeasonalNaive(168)),
         ("holt", estimators.Holt()),
         ("pattern", estimators.WeeklyPattern()),
+        *((f"level_{rate:g}", estimators.LevelledPattern(rate)) for rate in LEVEL_RATES),
     ],
 )
 def test_a_forecaster_is_its_expert(expert: str, model: base.Estimator) -> None:
-    if expert == "pattern":  # the series starts on a Thursday
+    if isinstance(model, estimators.WeeklyPattern):  # the series starts on a Thursday
         for _ in range(72):
             model.learn_one(math.nan)
     bank = replay()

@@ -17,7 +17,12 @@ from hedgerow.models.estimators.gradient_descent import OnlineGradientDescent
 from hedgerow.models.estimators.hedge import Hedge
 from hedgerow.models.estimators.hold import HoldMedian
 from hedgerow.models.estimators.least_squares import HourlyLeastSquares, RecursiveLeastSquares
-from hedgerow.models.estimators.seasonal import Holt, SeasonalNaive, WeeklyPattern
+from hedgerow.models.estimators.seasonal import (
+    Holt,
+    LevelledPattern,
+    SeasonalNaive,
+    WeeklyPattern,
+)
 
 __all__ = [
     "AdaGradRegressor",
@@ -27,6 +32,7 @@ __all__ = [
     "HoldMedian",
     "Holt",
     "HourlyLeastSquares",
+    "LevelledPattern",
     "MedianRegressor",
     "NormalisedLMS",
     "OnlineGradientDescent",

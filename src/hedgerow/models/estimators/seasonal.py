@@ -10,8 +10,15 @@ import numpy as np
 from river.time_series.base import Forecaster
 
 from hedgerow.models.estimators.standardised import Features, finite
-from hedgerow.models.features import damped_sum, holt_step, pattern_bin, remember
-from hedgerow.models.layout import HEAD, HOLT_LEVEL, HOLT_TREND, SEEN, row_layout
+from hedgerow.models.experts import LEVEL_RATES
+from hedgerow.models.features import (
+    damped_sum,
+    holt_step,
+    pattern_bin,
+    remember,
+    standardise_reading,
+)
+from hedgerow.models.layout import HEAD, HOLT_LEVEL, HOLT_TREND, SEEN, SURPRISE, row_layout
 from hedgerow.models.profile import Profile
 from hedgerow.models.zone import is_holiday, local_time, zone_table
 
@@ -160,9 +167,9 @@ class WeeklyPattern(Forecaster):  # type: ignore[misc]  # as above
         """Let a value into the bin of its slot; NaN says that its slot has none."""
         self._slot += 1
         if not math.isnan(y):
-            self._row[SEEN] += 1.0
-            at = self._bin(self._slot)
-            remember(self._row, self._single, self._sizes, self._slot, finite(y), at)
+            at, value = self._bin(self._slot), finite(y)
+            standardise_reading(self._row, value)  # what deviation is usual begins with its spread
+            remember(self._row, self._single, self._sizes, self._slot, value, at)
 
     def forecast(self, horizon: int, xs: list[Features] | None = None) -> list[float]:
         """Return the next slots' means; the series' level where a bin has no value yet."""
@@ -172,3 +179,50 @@ class WeeklyPattern(Forecaster):  # type: ignore[misc]  # as above
         ]
         level = float(self._row[HOLT_LEVEL])
         return [level if math.isnan(mean) else mean for mean in means]
+
+
+class LevelledPattern(WeeklyPattern):
+    """The weekly pattern plus its smoothed recent error: the bank's ``levels``, one at a time.
+
+    The forecast is m + e, m the pattern's; e ← e + α (y − m − e) follows how far the series has
+    lately been off it [1]_.
+
+    Parameters
+    ----------
+    rate : float
+        α: 0.3, 0.1 or 0.03.
+    start, period_seconds, timezone, holidays
+        As of `WeeklyPattern`.
+
+    References
+    ----------
+    .. [1] Simple exponential smoothing of the deseasonalised series: R. J. Hyndman and
+       G. Athanasopoulos, "Forecasting: Principles and Practice", 3rd edition, 2021, section 8.1.
+
+    Examples
+    --------
+    >>> from hedgerow.models.estimators import LevelledPattern
+    >>> model = LevelledPattern(0.3)
+    >>> for hour in range(800):
+    ...     model.learn_one(10.0 if hour < 760 else 14.0)
+    >>> round(model.forecast(horizon=1)[0], 1)
+    14.0
+    """
+
+    def __init__(
+        self,
+        rate: float = 0.1,
+        start: datetime | None = None,
+        period_seconds: float = 3600.0,
+        timezone: str = "UTC",
+        holidays: str = "",
+    ) -> None:
+        if rate not in LEVEL_RATES:
+            raise ValueError(f"rate is {rate!r}; it must be one of {LEVEL_RATES}")
+        super().__init__(start, period_seconds, timezone, holidays)
+        self.rate = rate
+
+    def forecast(self, horizon: int, xs: list[Features] | None = None) -> list[float]:
+        """Return the next slots' means, moved by the recent error."""
+        off = float(self._row[SURPRISE + LEVEL_RATES.index(self.rate)])
+        return [mean + off for mean in super().forecast(horizon)]
