@@ -13,11 +13,11 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import Producer
-from faults import scenario
-from faults.city import City, build_city
-from faults.driver import Run
-from faults.logs import Record, create_topics, read
-from faults.state import saved_offsets
+from faults.judge.state import saved_offsets
+from faults.log import scenario
+from faults.log.city import City, build_city
+from faults.log.logs import Record, create_topics, read
+from faults.run.driver import Run
 from stack.fixtures import Stack
 
 COMMAND = (sys.executable, "-c", "from hedgerow.app.cli import main; main()")

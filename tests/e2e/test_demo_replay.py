@@ -9,12 +9,12 @@ from random import Random
 from zlib import crc32
 
 import pytest
-from faults import verifier
-from faults.city import City, build_city
-from faults.driver import Run, judge, kill_at_random_moments
-from faults.expected import Rules
-from faults.logs import Entry
-from faults.scenario import HOUR
+from faults.judge import verifier
+from faults.judge.expected import Rules
+from faults.log.city import City, build_city
+from faults.log.logs import Entry
+from faults.log.scenario import HOUR
+from faults.run.driver import Run, judge, kill_at_random_moments
 from stack.fixtures import Stack
 
 from hedgerow.app.demo import run as demo

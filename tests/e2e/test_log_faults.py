@@ -19,13 +19,14 @@ from confluent_kafka.admin import (
     AdminClient,
     NewPartitions,
 )
-from faults import scenario, verifier
-from faults.city import City, build_city
-from faults.driver import Run
-from faults.logs import Entry, create_topics, read, write
-from faults.scenario import HOUR, START_MS
-from faults.state import saved_offsets
-from faults.workers import Worker
+from faults.judge import verifier
+from faults.judge.state import saved_offsets
+from faults.log import scenario
+from faults.log.city import City, build_city
+from faults.log.logs import Entry, create_topics, read, write
+from faults.log.scenario import HOUR, START_MS
+from faults.run.driver import Run
+from faults.run.workers import Worker
 from stack.fixtures import REAL, Stack
 from stack.kafka_server import LIBS
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 import opera
 import pytest
 from confluent_kafka import Producer
-from faults.logs import Entry, Reader, create_topics, read, write
-from faults.workers import Worker
+from faults.log.logs import Entry, Reader, create_topics, read, write
+from faults.run.workers import Worker
 from stack.fixtures import Stack
 from stack.parts import require
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from faults import verifier
-from faults.city import City
-from faults.driver import Outcome, Run, judge
-from faults.servers import OwnRedis, own_redis
-from faults.workers import Worker
+from faults.judge import verifier
+from faults.log.city import City
+from faults.run.driver import Outcome, Run, judge
+from faults.run.servers import OwnRedis, own_redis
+from faults.run.workers import Worker
 from stack.fixtures import REAL
 from stack.redis_servers import Watched
 

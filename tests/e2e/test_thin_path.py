@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from faults import scenario, verifier
-from faults.city import City, build_city
-from faults.driver import Outcome, Run, judge
-from faults.logs import Entry
-from faults.scenario import HOUR, START_MS, TICK, iso
-from faults.workers import Sample
+from faults.judge import verifier
+from faults.log import scenario
+from faults.log.city import City, build_city
+from faults.log.logs import Entry
+from faults.log.scenario import HOUR, START_MS, TICK, iso
+from faults.run.driver import Outcome, Run, judge
+from faults.run.workers import Sample
 from stack.fixtures import Stack
 
 SENSORS = 5  # with the two quantities of one: six series, and no room for more

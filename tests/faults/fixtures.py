@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from faults import scenario
-from faults.city import City, build_city
-from faults.driver import Outcome, undisturbed_run
+from faults.log import scenario
+from faults.log.city import City, build_city
 from faults.matrix import at_full_length
+from faults.run.driver import Outcome, undisturbed_run
 from stack.fixtures import Stack
 from stack.parts import in_ci
 
 PARTITIONS = 4
-PROBED = Path(__file__).with_name("probed.py")
+PROBED = Path(__file__).with_name("run") / "probed.py"
 
 
 @pytest.fixture(scope="session")

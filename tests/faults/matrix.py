@@ -172,7 +172,7 @@ def _lines(results: list[Result]) -> Iterator[str]:
         "Written by `make faults` from its own results; run it, and see the same. Every case runs",
         "real processes against a real Apache Kafka and a real redis-server. *Same bytes, same",
         "state* is the judgement of a verifier that shares no code with the worker",
-        "(`tests/faults/verifier.py`, `tests/faults/audit.py`): every message is answered exactly",
+        "(`tests/faults/judge`): every message is answered exactly",
         "once; predictions, alerts and dead letters have the ids and the bytes of an undisturbed",
         "run's; the final state equals its state bit for bit; and Redis's own log of writes shows",
         "no snapshot that a fenced worker put in place.",

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faults import scenario
-from faults.logs import Entry, numbered
+from faults.log import scenario
+from faults.log.logs import Entry, numbered
 
 FOLDER = Path(__file__).with_name("snapshots")
 DAYS = 8.5

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from faults.audit import LONGEST_READ, Mark, check_commits
+from faults.judge.audit import LONGEST_READ, Mark, check_commits
 
 KEY = "p:{group:topic:0}"
 Command = Sequence[str]

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from faults.chunks import not_finite, open_chunk
+from faults.judge.chunks import not_finite, open_chunk
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from faults.expected import Expected, Reading
-from faults.quiet import silence_fault
+from faults.judge.expected import Expected, Reading
+from faults.judge.quiet import silence_fault
 
 PERIOD = 60_000
 

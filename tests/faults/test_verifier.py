@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from faults import scenario, verifier
-from faults.expected import Expected, expect
-from faults.logs import Record, numbered
-from faults.verifier import Outputs, PartitionState
+from faults.judge import verifier
+from faults.judge.expected import Expected, expect
+from faults.judge.verifier import Outputs, PartitionState
+from faults.log import scenario
+from faults.log.logs import Record, numbered
 
+HERE = Path(__file__).parent
 RULES = scenario.RULES
 TOPIC = RULES.topic
 
@@ -115,9 +117,12 @@ def middle(expected: Expected) -> str:
     return names[len(names) // 2]
 
 
-@pytest.mark.parametrize("judge", ["audit", "chunks", "expected", "logs", "state", "verifier"])
-def test_a_judge_shares_no_code_with_what_it_judges(judge: str) -> None:
-    tree = ast.parse(Path(__file__).with_name(f"{judge}.py").read_text("utf-8"))
+JUDGES = [*sorted((HERE / "judge").glob("*.py")), HERE / "log" / "logs.py"]
+
+
+@pytest.mark.parametrize("judge", JUDGES, ids=lambda path: path.stem)
+def test_a_judge_shares_no_code_with_what_it_judges(judge: Path) -> None:
+    tree = ast.parse(judge.read_text("utf-8"))
     imported = {
         name.partition(".")[0]
         for node in ast.walk(tree)

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka.admin import NewTopic
-from faults.workers import Worker
+from faults.run.workers import Worker
 from security.documentation import kafka_rights
 from security.secure_kafka import SecureKafka
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from faults.workers import Worker
+from faults.run.workers import Worker
 from security.commands import settled_refusals
 from security.identity_provider import IdentityProvider
 from security.locked_city import HOURS, LockedCity, wait_ended, wait_predictions

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from faults.workers import WORKER, Worker
+from faults.run.workers import WORKER, Worker
 from pydantic import BaseModel
 from security.certificates import locked
 from security.commands import run

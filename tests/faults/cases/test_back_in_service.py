@@ -14,12 +14,12 @@ from random import Random
 from statistics import median
 
 import pytest
-from faults import verifier
-from faults.city import City, build_city
-from faults.driver import Outcome, Run, judge
-from faults.logs import Entry
+from faults.judge import verifier
+from faults.log.city import City, build_city
+from faults.log.logs import Entry
+from faults.log.scenario import HOUR, START_MS
 from faults.matrix import Measured
-from faults.scenario import HOUR, START_MS
+from faults.run.driver import Outcome, Run, judge
 from stack.fixtures import REAL, Stack
 
 SEED = 20_251_019

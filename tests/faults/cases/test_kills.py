@@ -11,11 +11,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from faults import verifier
-from faults.city import City
-from faults.driver import Outcome, Run, judge, kill_at_random_moments
+from faults.judge import verifier
+from faults.log.city import City
 from faults.matrix import Measured
-from faults.workers import Worker
+from faults.run.driver import Outcome, Run, judge, kill_at_random_moments
+from faults.run.workers import Worker
 from stack.fixtures import REAL
 
 SEED = 20_251_019

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from faults.city import City
-from faults.driver import Outcome, Run, judge
+from faults.log.city import City
+from faults.run.driver import Outcome, Run, judge
 from stack.fixtures import REAL
 
-PLANTED = Path(__file__).parents[1] / "planted.py"
+PLANTED = Path(__file__).parents[1] / "run" / "planted.py"
 
 pytestmark = [
     pytest.mark.parametrize("stack", [REAL], indirect=True, scope="session"),

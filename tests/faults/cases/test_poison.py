@@ -9,13 +9,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from faults import poison, scenario
-from faults.chunks import not_finite
-from faults.city import City, build_city
-from faults.driver import Outcome, Run, judge, undisturbed_run
-from faults.expected import Expected
-from faults.logs import Entry, create_topics, write
+from faults.judge.chunks import not_finite
+from faults.judge.expected import Expected
+from faults.log import poison, scenario
+from faults.log.city import City, build_city
+from faults.log.logs import Entry, create_topics, write
 from faults.matrix import Measured
+from faults.run.driver import Outcome, Run, judge, undisturbed_run
 from stack.fixtures import REAL, Stack
 
 WORKER_FAILED = 8  # the exit code of `docs/cli.md`

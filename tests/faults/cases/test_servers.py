@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import ElectionType, TopicPartition
 from confluent_kafka.admin import AdminClient
-from faults.city import City, build_city
-from faults.driver import Outcome, Run, judge
+from faults.log.city import City, build_city
 from faults.matrix import Measured
-from faults.servers import own_cluster, own_kafka, own_redis
+from faults.run.driver import Outcome, Run, judge
+from faults.run.servers import own_cluster, own_kafka, own_redis
 from stack.fixtures import REAL, Stack
 
 DOWN_SECONDS = 5.0

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from faults import verifier
-from faults.chunks import DIGEST_BYTES, HEAD, open_chunk
-from faults.city import City, build_city
-from faults.driver import Run
+from faults.judge import verifier
+from faults.judge.chunks import DIGEST_BYTES, HEAD, open_chunk
+from faults.judge.state import StoredUnit, put_state
+from faults.log.city import City, build_city
 from faults.matrix import Measured
-from faults.state import StoredUnit, put_state
+from faults.run.driver import Run
 from faults.stored import DAYS, FOLDER, StoredSnapshot, log_of, read_snapshot
 from stack.fixtures import REAL, Stack
 

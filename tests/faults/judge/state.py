@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from faults.verifier import PartitionState
+from faults.judge.verifier import PartitionState
 
 
 @dataclass(frozen=True, slots=True)

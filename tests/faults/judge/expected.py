@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from faults.logs import Record
+from faults.log.logs import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Judges what a worker left behind: topics, state and counts; shares no code with the worker.
 
 Every function returns what it found wrong, as sentences; none found is an empty list. What
-*should* be there comes from `faults.expected`, or from an undisturbed run over the same log.
+*should* be there comes from `faults.judge.expected`, or from an undisturbed run over the same log.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from faults.expected import Expected, Reading, Rules
-from faults.logs import Record
-from faults.quiet import silence_fault
+from faults.judge.expected import Expected, Reading, Rules
+from faults.judge.quiet import silence_fault
+from faults.log.logs import Record
 
 SHOWN = 5
 READING_FIELDS = ("series", "sensor_id", "quantity", "source_offset", "observed")

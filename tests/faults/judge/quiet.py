@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from faults.expected import Expected, Reading
+from faults.judge.expected import Expected, Reading
 
 LEAST_PERIODS = 6
 

@@ -9,9 +9,9 @@ from threading import Event, Thread
 from typing import Self
 from uuid import uuid4
 
-from faults import scenario
-from faults.expected import Expected, Rules, expect
-from faults.logs import Entry, Record, create_topics, numbered, read, write
+from faults.judge.expected import Expected, Rules, expect
+from faults.log import scenario
+from faults.log.logs import Entry, Record, create_topics, numbered, read, write
 from stack.fixtures import Stack
 
 AHEAD = 0.02

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from faults.expected import Rules
-from faults.logs import Entry
+from faults.judge.expected import Rules
+from faults.log.logs import Entry
 
 TICK = 300_000
 HOUR = 3_600_000

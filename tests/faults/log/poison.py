@@ -10,9 +10,9 @@ from random import Random
 from uuid import uuid4
 
 from confluent_kafka import KafkaError, Message, Producer
-from faults import scenario
-from faults.logs import Entry, create_topics
-from faults.scenario import DAY, HOUR, START_MS, TICK, iso
+from faults.log import scenario
+from faults.log.logs import Entry, create_topics
+from faults.log.scenario import DAY, HOUR, START_MS, TICK, iso
 
 LARGEST, TINY = sys.float_info.max, 5e-324
 SUMMER_TIME_ENDS = START_MS + 7 * DAY + HOUR  # 2025-10-26T01:00Z, in Vienna 03:00 becomes 02:00

@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from faults import audit, verifier
-from faults.city import City
-from faults.expected import Expected
-from faults.logs import OUTPUT_BYTES, Reader, Record, create_topics
-from faults.state import Where, forget, read_state, saved_offsets
-from faults.verifier import Outputs, PartitionState
-from faults.workers import WORKER, Worker
+from faults.judge import audit, verifier
+from faults.judge.expected import Expected
+from faults.judge.state import Where, forget, read_state, saved_offsets
+from faults.judge.verifier import Outputs, PartitionState
+from faults.log.city import City
+from faults.log.logs import OUTPUT_BYTES, Reader, Record, create_topics
+from faults.run.workers import WORKER, Worker
 
 CHECKPOINT_SECONDS = 0.2  # many generations in a short run
 QUIET_SECONDS = 60.0  # nothing new for so long: it will not come any more
