@@ -53,7 +53,7 @@ def test_the_demos_replay_loses_nothing_to_kills(
 ) -> None:
     with Run(demo_city, tmp_path) as run:
         run.wait_ready(run.start())
-        with demo_city.feed(seconds=5.0 * kills, answered=lambda: run.share):
+        with run.feed(seconds=5.0 * kills):
             killed = kill_at_random_moments(run, Random(len(demo_city.entries)), kills)
         run.wait_done()
         run.check_accounting()

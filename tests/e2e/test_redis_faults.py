@@ -87,7 +87,7 @@ def test_killed_for_a_minute(
     with Run(city, tmp_path) as run:
         worker = run.start()
         run.wait_ready(worker)
-        with city.feed(seconds=10.0):
+        with run.feed(seconds=10.0):
             run.wait_share(0.2)
             own_redis.kill()
             wait_paused(run, worker)
@@ -118,7 +118,7 @@ def test_restored_from_an_older_copy_under_a_running_worker(
     with Run(city, tmp_path) as run:
         worker = run.start()
         run.wait_ready(worker)
-        with city.feed(seconds=10.0):
+        with run.feed(seconds=10.0):
             run.wait_share(0.1)
             wait_saved(run, worker, 1)
             own_redis.copy()
@@ -144,7 +144,7 @@ def test_restored_from_before_the_worker_claimed_anything(
     with Run(city, tmp_path) as run:
         first = run.start()
         run.wait_ready(first)
-        with city.feed(seconds=10.0):
+        with run.feed(seconds=10.0):
             run.wait_share(0.2)
             wait_saved(run, first, 1)
             first.leave()
@@ -170,7 +170,7 @@ def test_restored_while_no_worker_ran_repeats_the_same_outputs(
     with Run(city, tmp_path) as run:
         worker = run.start()
         run.wait_ready(worker)
-        with city.feed(seconds=8.0):
+        with run.feed(seconds=8.0):
             run.wait_share(0.2)
             wait_saved(run, worker, 1)
             own_redis.copy()
@@ -198,7 +198,7 @@ def test_a_rollback_stops_the_worker_where_the_policy_says_so(
     with Run(city, tmp_path, settings={"HEDGEROW_REDIS__ON_ROLLBACK": "stop"}) as run:
         worker = run.start()
         run.wait_ready(worker)
-        with city.feed(seconds=5.0):
+        with run.feed(seconds=5.0):
             run.wait_share(0.1)
             wait_saved(run, worker, 1)
             own_redis.copy()
@@ -219,7 +219,7 @@ def test_memory_full(city: City, own_redis: OwnRedis, undisturbed: Outcome, tmp_
     with Run(city, tmp_path) as run:
         worker = run.start()
         run.wait_ready(worker)
-        with city.feed(seconds=10.0):
+        with run.feed(seconds=10.0):
             run.wait_share(0.2)
             own_redis.client.config_set("maxmemory-policy", "noeviction")
             own_redis.client.config_set("maxmemory", "1mb")
@@ -258,7 +258,7 @@ def test_a_damaged_snapshot_is_given_up_for_the_one_before(
     with Run(city, tmp_path) as run:
         worker = run.start()
         run.wait_ready(worker)
-        with city.feed(seconds=8.0):
+        with run.feed(seconds=8.0):
             run.wait_share(0.4)
             worker.leave()
             damaged = damage_newest(own_redis, keep_previous=True)
@@ -282,7 +282,7 @@ def test_without_one_before_the_worker_stops_and_says_what_to_run(
     with Run(city, tmp_path) as run:
         worker = run.start()
         run.wait_ready(worker)
-        with city.feed(seconds=3.0):
+        with run.feed(seconds=3.0):
             run.wait_share(0.3)
             worker.leave()
             damage_newest(own_redis, keep_previous=False)
@@ -305,7 +305,7 @@ def test_a_failover_behind_sentinel(live_city: City, undisturbed: Outcome, tmp_p
         with Run(city, tmp_path, settings={"HEDGEROW_REDIS__URL": servers.url}) as run:
             worker = run.start()
             run.wait_ready(worker)
-            with city.feed(seconds=12.0):
+            with run.feed(seconds=12.0):
                 run.wait_share(0.3)
                 servers.fail_over()
             outcome = settled(run)

@@ -105,7 +105,7 @@ def test_ten_thousand_series_are_served_again_within_ten_seconds(
     restarts, takeovers, slow = [], [], []
     with Run(city, tmp_path, settings={"HEDGEROW_CHECKPOINT__INTERVAL_SECONDS": "30"}) as run:
         run.wait_ready(run.start())
-        with city.feed(seconds=250.0):
+        with run.feed(seconds=250.0):
             run.wait_until(
                 lambda: min(run.saved().values(), default=0) > SERIES / PARTITIONS,
                 "a snapshot with a row for every series",
@@ -148,7 +148,7 @@ def test_workers_join_and_leave_under_load(
     with Run(live_city, tmp_path) as run:
         first = run.start()
         run.wait_ready(first)
-        with live_city.feed(seconds=180.0):
+        with run.feed(seconds=180.0):
             second = run.start()
             run.wait_until(lambda: run.holds(second) > 0, "the second at work")
             third = run.start()
@@ -185,7 +185,7 @@ def test_one_of_two_killed_after_the_other_joined(
     with Run(live_city, tmp_path) as run:
         first = run.start()
         run.wait_ready(first)
-        with live_city.feed(seconds=90.0):
+        with run.feed(seconds=90.0):
             second = run.start()  # a rebalance under load
             run.wait_until(lambda: run.holds(second) > 0, "the second at work")
             run.pass_time(random.uniform(0.0, 1.0))
@@ -208,7 +208,7 @@ def test_asked_to_leave_in_the_middle(
     with Run(live_city, tmp_path) as run:
         first = run.start()
         run.wait_ready(first)
-        with live_city.feed(seconds=20.0):
+        with run.feed(seconds=20.0):
             run.wait_share(0.3)
             measured("drained in {:.1f} s", first.leave(within_seconds=10.0))
             half = run.collect()
@@ -236,7 +236,7 @@ def test_frozen_past_its_session_and_thawed(
         zombie, survivor = run.start(), run.start()
         run.wait_ready(zombie)
         run.wait_ready(survivor)
-        with live_city.feed(seconds=120.0):
+        with run.feed(seconds=120.0):
             run.wait_until(
                 lambda: run.holds(zombie) > 0 and run.holds(survivor) > 0, "both at work"
             )

@@ -60,7 +60,7 @@ def test_killed_at_a_point_of_the_loop(
     with Run(live_city, tmp_path, settings=SHORT_SESSION) as run:
         doomed = run.start(probed(point, passes))
         run.wait_ready(doomed)
-        with live_city.feed(seconds=20.0):
+        with run.feed(seconds=20.0):
             run.wait_share(0.3)
             armed.touch()
             wait_killed(run, doomed, point)
@@ -96,7 +96,7 @@ def test_killed_during_restore(
     with Run(live_city, tmp_path, settings=SHORT_SESSION) as run:
         first = run.start()
         run.wait_ready(first)
-        with live_city.feed(seconds=20.0):
+        with run.feed(seconds=20.0):
             run.wait_share(0.3)
             first.kill()
             armed.touch()
@@ -133,7 +133,7 @@ def test_killed_during_a_rebalance(
     with Run(live_city, tmp_path, settings=SHORT_SESSION) as run:
         doomed = run.start(probed(point, 1))
         run.wait_ready(doomed)
-        with live_city.feed(seconds=60.0):
+        with run.feed(seconds=60.0):
             run.wait_share(0.1)
             armed.touch()
             second = run.start()
@@ -155,7 +155,7 @@ def test_killed_at_random_moments(
 ) -> None:
     with Run(live_city, tmp_path, settings=SHORT_SESSION) as run:
         run.wait_ready(run.start())
-        with live_city.feed(seconds=5.0 * kills, answered=lambda: run.share):
+        with run.feed(seconds=5.0 * kills):
             killed = kill_at_random_moments(run, Random(SEED), kills)
         outcome = run.settled()
     repeats = verifier.repeats(outcome.outputs.predictions)
@@ -184,7 +184,7 @@ def test_killed_in_the_middle_of_rebalances(
     with Run(live_city, tmp_path) as run:
         oldest = run.start()
         run.wait_ready(oldest)
-        with live_city.feed(seconds=150.0):
+        with run.feed(seconds=150.0):
             for _ in range(3):
                 joining = run.start()
                 run.wait_until(lambda joins=joining: joins.get("/healthz", 1.0)[0] == 200, "up")

@@ -33,7 +33,7 @@ def killed_once(city: City, folder: Path, seconds: float = 20.0) -> Outcome:
     """Feed a city to a worker that is killed in the middle of it."""
     with Run(city, folder, settings=SHORT_SESSION | NO_LIMITS) as run:
         run.wait_ready(run.start())
-        with city.feed(seconds):
+        with run.feed(seconds):
             run.wait_share(0.4)
             run.alive[0].kill()
             run.start()

@@ -38,7 +38,7 @@ def test_redis_killed_and_started_again(
         with Run(city, tmp_path) as run:
             worker = run.start()
             run.wait_ready(worker)
-            with city.feed(seconds=60.0):
+            with run.feed(seconds=60.0):
                 for share in (0.2, 0.5):
                     run.wait_share(share)
                     server.kill()
@@ -65,7 +65,7 @@ def test_the_broker_killed_and_started_again(
         with Run(city, tmp_path) as run:
             worker = run.start()
             run.wait_ready(worker)
-            with city.feed(seconds=60.0):
+            with run.feed(seconds=60.0):
                 for share in (0.2, 0.5):
                     run.wait_share(share)
                     server.kill()
@@ -100,7 +100,7 @@ def test_leaders_move(
         with Run(city, tmp_path) as run:
             worker = run.start()
             run.wait_ready(worker)
-            with city.feed(seconds=180.0):
+            with run.feed(seconds=180.0):
                 run.wait_share(0.1)
                 at_first = leaders()
                 dead = cluster.servers[at_first[0]]

@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -194,6 +195,10 @@ class Run:
     def predictions(self) -> Sequence[Record]:
         """Every prediction read so far, repeats too."""
         return self._readers[0].records
+
+    def feed(self, seconds: float) -> AbstractContextManager[None]:
+        """Write the log beside what the block does, never far ahead of what is answered."""
+        return self.city.feed(seconds, lambda: self.share)
 
     def look(self) -> None:
         """Read what was published since the last look."""
