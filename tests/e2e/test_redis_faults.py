@@ -174,6 +174,7 @@ def test_restored_while_no_worker_ran_repeats_the_same_outputs(
             run.wait_share(0.2)
             wait_saved(run, worker, 1)
             own_redis.copy()
+            run.look_to_end()
             copied_at = len(run.predictions)
             run.wait_share(0.6)
             run.wait_until(lambda: len(run.predictions) > copied_at, "more published")
