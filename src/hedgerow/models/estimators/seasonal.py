@@ -10,7 +10,7 @@ import numpy as np
 from river.time_series.base import Forecaster
 
 from hedgerow.models.estimators.standardised import Features, finite
-from hedgerow.models.features import damped_sum, holt_step, pattern_bin, remember
+from hedgerow.models.features import damped_sum, holt_step, pattern_bin, remember, usual_in
 from hedgerow.models.layout import HEAD, HOLT_LEVEL, HOLT_TREND, SEEN, row_layout
 from hedgerow.models.profile import Profile
 from hedgerow.models.zone import is_holiday, local_time, zone_table
@@ -167,7 +167,7 @@ class WeeklyPattern(Forecaster):  # type: ignore[misc]  # as above
     def forecast(self, horizon: int, xs: list[Features] | None = None) -> list[float]:
         """Return the next slots' means; the series' level where a bin has no value yet."""
         means = [
-            float(self._row[self._sizes.pattern + self._bin(self._slot + h)])
+            usual_in(self._row, self._single, self._sizes, self._bin(self._slot + h))
             for h in range(1, horizon + 1)
         ]
         level = float(self._row[HOLT_LEVEL])
