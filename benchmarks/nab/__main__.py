@@ -75,7 +75,7 @@ def write_page(nab: Path, traffic: Path) -> str:
         shifted=table("hours shifted", score_shifted(files)),
         rungs=table("new extremes of", rungs),
         rates=rates,
-        bytes=f"{8 * anomaly.SIZE:,}",
+        bytes=f"{8 * anomaly.SIZE + 4 * anomaly.HOURS_SIZE:,}",
     )
 
 

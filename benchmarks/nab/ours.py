@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,18 +15,30 @@ Scores = NDArray[np.float64]
 KINDS = ("value", "distance", "drift", "variation")
 
 
+class Memory(NamedTuple):
+    """What the detector remembers of a series."""
+
+    state: Scores
+    hours: anomaly.Hours
+
+
+def blank() -> Memory:
+    """Return the memory of a series that nothing was seen of."""
+    return Memory(np.zeros(anomaly.SIZE), np.zeros(anomaly.HOURS_SIZE, np.float32))
+
+
 @jit
 def score_values(
-    state: Scores, values: Scores, hours: NDArray[np.int64], slower: float, scores: Scores
+    values: Scores, hours: NDArray[np.int64], slower: float, memory: Memory, scores: Scores
 ) -> None:
     """Write the score of each reading of a series to ``scores``; NaN is a missing one."""
     for row in range(len(values)):
-        scores[row] = anomaly.score(state, values[row], hours[row], slower)
+        scores[row] = anomaly.score(memory.state, memory.hours, values[row], hours[row], slower)
 
 
 @jit
 def _score_some(
-    state: Scores,
+    memory: Memory,
     values: Scores,
     hours: NDArray[np.int64],
     slower: float,
@@ -32,8 +46,9 @@ def _score_some(
     remembers: bool,
     scores: Scores,
 ) -> None:
+    state = memory.state
     for row in range(len(values)):
-        now = anomaly.follow(state, values[row], hours[row], slower)
+        now = anomaly.follow(state, memory.hours, values[row], hours[row], slower)
         most = 0.0
         for kind in range(anomaly.KINDS):
             beyond = anomaly.excess(state, kind, now[kind], slower)
@@ -52,10 +67,9 @@ def hours_of_week(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def ours(file: LabelledFile, minutes_off: int = 0) -> Scores:
     """Score a file as the service would; its hours may be made to begin some minutes off."""
-    state = np.zeros(anomaly.SIZE)
     hours = hours_of_week(file.seconds + 60 * minutes_off)
     scores = np.zeros(len(file.values))
-    score_values(state, file.values, hours, anomaly.pace(file.period_seconds), scores)
+    score_values(file.values, hours, anomaly.pace(file.period_seconds), blank(), scores)
     return scores
 
 
@@ -63,7 +77,7 @@ def ours_in_part(file: LabelledFile, *kinds: str, remembers: bool = True) -> Sco
     """Score a file by some of the statistics only, or telling every new extreme."""
     scores = np.zeros(len(file.values))
     _score_some(
-        np.zeros(anomaly.SIZE),
+        blank(),
         file.values,
         hours_of_week(file.seconds),
         anomaly.pace(file.period_seconds),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.nab.ours import hours_of_week, score_values
+from benchmarks.nab.ours import blank, hours_of_week, score_values
 from hedgerow.models import anomaly
 
 SENSORS = 20  # of 399, evenly
@@ -52,10 +52,10 @@ def _rate(name: str, column: NDArray[np.int16], start: int, step: int, threshold
     hours = hours_of_week(start + CEST_SECONDS + step * np.arange(len(values)))
     slower = anomaly.pace(step)
     scored = np.zeros((len(sensors), len(values)))
-    score_values(np.zeros(anomaly.SIZE), values[:9, 0].copy(), hours[:9], slower, scored[0])  # warm
+    score_values(values[:9, 0].copy(), hours[:9], slower, blank(), scored[0])  # warm
     began = time.process_time()
     for i, scores in enumerate(scored):
-        score_values(np.zeros(anomaly.SIZE), values[:, i].copy(), hours, slower, scores)
+        score_values(values[:, i].copy(), hours, slower, blank(), scores)
     spent = time.process_time() - began
     weeks = len(values) * step / WEEK_SECONDS
     quiet = anomaly.QUIET_FOR * slower

@@ -57,6 +57,7 @@ class Step:
 
     value: float
     entry: NDArray[np.float64]
+    standard: tuple[float, float]  # shift and scale of the linear experts
     features: NDArray[np.float32]
     hour: NDArray[np.float32]
     clues: NDArray[np.float32]
@@ -91,11 +92,13 @@ def replay(series: str = "held", rule: str = "ml-poly") -> Replay:
         here = place(bank.setup, 0, int(row[at.SLOT]))
         start = hour_features_at(sizes, here)
         hour = single[start : start + HOUR_FEATURES]
+        standard = here.entry + sizes.standard
         clues, model = clues_at(sizes, here), hold_model_at(sizes, here)
         steps.append(
             Step(
                 value,
                 row[here.entry : here.entry + sizes.entry].copy(),
+                (row[standard + at.SHIFT], row[standard + at.SCALE]),
                 single[here.origin : here.origin + sizes.features].copy(),
                 hour.copy(),
                 single[clues : clues + CLUES].copy(),
@@ -117,7 +120,7 @@ def named(vector: NDArray[np.float32]) -> dict[str, float]:
 
 
 def standardised(step: Step, label: float) -> float:
-    shift, scale = step.entry[at.SHIFT], step.entry[at.SCALE]
+    shift, scale = step.standard
     return cut((label - shift) / scale) if scale > 0 else 0.0
 
 
@@ -126,7 +129,7 @@ def test_a_linear_estimator_is_its_expert_in_every_bit(expert: str) -> None:
     bank, model = replay(), LINEAR[expert]()
     for step, after in zip(bank.steps, bank.steps[1:], strict=False):
         x = named(step.features)
-        shift, scale = step.entry[at.SHIFT], step.entry[at.SCALE]
+        shift, scale = step.standard
         label = standardised(step, after.value)
         if expert.startswith("poisson"):
             ours = min(model.predict_one(x) * shift, shift + 10 * scale)
@@ -139,17 +142,17 @@ def test_a_linear_estimator_is_its_expert_in_every_bit(expert: str) -> None:
 
 def test_the_hourly_estimator_is_its_expert_in_every_bit() -> None:
     bank, model = replay(), estimators.HourlyLeastSquares("part", 0.995, scale=False)
-    for step, after in zip(bank.steps, bank.steps[1:], strict=False):
-        x = {**named(step.hour), "part": step.entry[at.BIN]}
+    for i, (step, after) in enumerate(zip(bank.steps, bank.steps[1:], strict=False)):
+        x = {**named(step.hour), "part": (START // HOUR + i + 1) % 24}
         shift, scale = step.entry[at.ROOT_SHIFT], step.entry[at.ROOT_SCALE]
         root = max(shift + scale * model.predict_one(x), 0.0)
         assert root**2 == bank.told(step, "hour")
         label = cut((math.sqrt(after.value) - shift) / scale) if scale > 0 else 0.0
         model.learn_one(x, label)
     for part in range(24):
-        start = hour_model_at(bank.sizes, bank.place, part)
+        start = hour_model_at(bank.sizes, bank.place, part * HOUR)
         theirs = bank.single[start : start + SMALL]
-        assert model._models[float(part)].tobytes() == theirs.tobytes()
+        assert model._models[part].tobytes() == theirs.tobytes()
 
 
 class Told(base.Regressor):  # type: ignore[misc]

@@ -21,7 +21,8 @@ Array = NDArray[np.float64]
 def aggregated(rule: str, experts: Array, labels: Array, *, squared: bool = True) -> Array:
     """Forecasts of a rule, a line of ``experts`` per label, NaN where one sleeps."""
     count = experts.shape[1]
-    table, weights, absent = np.zeros(table_size(count)), np.empty(count), np.zeros(count, bool)
+    table = np.zeros(table_size(RULES.index(rule), count))
+    weights, absent = np.empty(count), np.zeros(count, bool)
     forecasts = np.empty(len(labels))
     for t, label in enumerate(labels):
         p = forecasts[t] = weigh(table, RULES.index(rule), experts[t], absent, weights)
@@ -107,7 +108,7 @@ def test_a_rule_ends_no_worse_than_the_best_expert_and_some_regret(rule: str) ->
 
 @pytest.mark.parametrize("rule", RULES)
 def test_all_asleep_gives_no_forecast_and_no_weight(rule: str) -> None:
-    table, weights = np.zeros(table_size(2)), np.empty(2)
+    table, weights = np.zeros(table_size(RULES.index(rule), 2)), np.empty(2)
     asleep = np.array([math.nan, math.nan])
     assert math.isnan(weigh(table, RULES.index(rule), asleep, np.zeros(2, bool), weights))
     assert weights.tolist() == [0.0, 0.0]

@@ -24,11 +24,15 @@ def city_day(weeks: int, seed: int = 0) -> np.ndarray:
     return np.asarray(50.0 + 20.0 * np.sin(2.0 * math.pi * at / 288.0) + noise)
 
 
+def blank() -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(anomaly.SIZE), np.zeros(anomaly.HOURS_SIZE, np.float32)
+
+
 def score_all(values: np.ndarray, slower: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    state = np.zeros(anomaly.SIZE)
+    state, hours = blank()
     per_hour = round(12 * slower)
     scores = [
-        anomaly.score(state, value, row // per_hour % anomaly.HOURS, slower)
+        anomaly.score(state, hours, value, row // per_hour % anomaly.HOURS, slower)
         for row, value in enumerate(values.tolist())
     ]
     return np.array(scores), state
@@ -43,9 +47,9 @@ def found(
     values: np.ndarray, first: int, last: int, threshold: float = anomaly.THRESHOLD
 ) -> Finding | None:
     """What the first score between two rows was for; for more than a day before there is none."""
-    state = np.zeros(anomaly.SIZE)
+    state, hours = blank()
     for row, value in enumerate(values.tolist()):
-        score = anomaly.score(state, value, row // 12 % anomaly.HOURS, 1.0)
+        score = anomaly.score(state, hours, value, row // 12 % anomaly.HOURS, 1.0)
         if score >= threshold and row >= first - 400:
             assert first <= row <= last, f"a score of {score} at {row}: {finding(state).reason}"
             return finding(state)
@@ -130,13 +134,13 @@ def test_the_unit_of_the_value_does_not_matter() -> None:
 
 
 def test_a_reading_that_is_no_number_leaves_no_trace() -> None:
-    state = np.zeros(anomaly.SIZE)
+    state, hours = blank()
     for row, value in enumerate(city_day(1).tolist()):
-        anomaly.score(state, value, row // 12 % anomaly.HOURS, 1.0)
-    before = state.copy()
+        anomaly.score(state, hours, value, row // 12 % anomaly.HOURS, 1.0)
+    before = state.tolist(), hours.tolist()
     for value in (math.nan, math.inf, -math.inf):
-        assert anomaly.score(state, value, 0, 1.0) == 0.0
-    assert state.tolist() == before.tolist()
+        assert anomaly.score(state, hours, value, 0, 1.0) == 0.0
+    assert (state.tolist(), hours.tolist()) == before
 
 
 def test_a_series_read_more_often_is_remembered_as_long() -> None:
@@ -162,29 +166,31 @@ hostile = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(hostile, st.sampled_from([1.0, 300.0]))
 def test_no_series_breaks_it(readings: list[float], slower: float) -> None:
-    state = np.zeros(anomaly.SIZE)
+    state, hours = blank()
     state[anomaly.COUNT] = 0.0
     for row, value in enumerate(readings * 5):
-        score = anomaly.score(state, value, row % anomaly.HOURS, slower)
+        score = anomaly.score(state, hours, value, row % anomaly.HOURS, slower)
         assert 0.0 <= score < 1.0
         assert np.all(np.isfinite(state))
+        assert np.all(np.isfinite(hours))
         if score > 0.0:
             assert "nan" not in finding(state).reason
 
 
 def test_the_state_is_small_and_starts_blank() -> None:
-    assert 8 * anomaly.SIZE <= 8192
-    state = np.full(anomaly.SIZE, 3.0)
-    anomaly.start(state)
+    assert 8 * anomaly.SIZE + 4 * anomaly.HOURS_SIZE <= 2048
+    state, hours = np.full(anomaly.SIZE, 3.0), np.full(anomaly.HOURS_SIZE, 3.0, np.float32)
+    anomaly.start(state, hours)
     assert not state.any()
+    assert not hours.any()
 
 
 def test_the_estimator_scores_what_the_compiled_function_scores() -> None:
-    detector, state = ExtremesDetector(), np.zeros(anomaly.SIZE)
+    detector, (state, hours) = ExtremesDetector(), blank()
     thursday = datetime(2026, 1, 1, tzinfo=UTC)
     for row, value in enumerate(city_day(1)[:1000].tolist()):
         at = thursday + timedelta(minutes=5 * row)
-        ours = anomaly.score(state, value, row // 12 % anomaly.HOURS, 1.0)
+        ours = anomaly.score(state, hours, value, row // 12 % anomaly.HOURS, 1.0)
         reason = finding(state).reason if ours > 0.0 else ""
         assert detector.score_one({"value": value, "time": at}) == ours
         assert detector.reason_one({"value": value, "time": at}) == reason

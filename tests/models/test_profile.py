@@ -62,3 +62,21 @@ def test_the_fields_of_a_row_are_disjoint_and_leave_no_hole(period_ms: int) -> N
                 at += field.size
         assert at == width == len(blank)
     assert len({field.name for field in layout.fields}) == len(layout.fields)
+
+
+@pytest.mark.parametrize(("preset", "most_bytes"), [("lean", 16_000), ("accurate", 96_000)])
+def test_a_preset_keeps_to_its_size(preset: str, most_bytes: int) -> None:
+    layout = row_layout(Profile(horizons=(1, 3, 12), experts=(preset,)), 3_600_000)
+    assert layout.blank.nbytes + layout.blank_single.nbytes <= most_bytes
+    assert len(layout.experts) >= 8
+
+
+def test_a_row_holds_nothing_for_experts_that_are_not_there() -> None:
+    lean = row_layout(Profile(experts=("lean",)), 3_600_000)
+    names = {field.name.partition("[")[0] for field in lean.fields}
+    assert lean.sizes.features == lean.sizes.padded == 0
+    assert not any("origins" in name or "absolute_1" in name for name in names)
+    linear = row_layout(Profile(experts=("lean", "ogd_0.05")), 3_600_000)
+    assert linear.sizes.entry == lean.sizes.entry + 3  # its forecast, and two to standardise by
+    held = row_layout(Profile(experts=("lean", "hold")), 3_600_000)
+    assert held.sizes.contexts == 4

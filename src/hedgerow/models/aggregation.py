@@ -37,8 +37,8 @@ from hedgerow.models.arithmetic import Array, jit
 RULES = ("ml-poly", "boa", "ada-hedge", "hedge", "fixed-share")
 ML_POLY, BOA, ADA_HEDGE, HEDGE, FIXED_SHARE = range(5)
 
-# A table: its head, then three numbers an expert, one kind after the other: regrets, sums of
-# their squares, and the weights of FIXED_SHARE or the largest |r| of BOA.
+# A table: its head, then two numbers an expert, one kind after the other: regrets and sums of
+# their squares. FIXED_SHARE keeps the weights as well, BOA the largest |r|.
 STEPS, SPREAD, GAP, TABLE_HEAD = range(4)
 SHARE = 0.01
 _LARGEST_RATE = 1e300
@@ -46,16 +46,18 @@ _LARGEST_RATE = 1e300
 Flags = NDArray[np.bool_]
 
 
-@jit
-def table_size(experts: int) -> int:
-    """Return how many numbers the table of so many experts takes.
+def table_size(rule: int, experts: int) -> int:
+    """Return how many numbers the table of a rule, its index in ``RULES``, takes.
 
     Examples
     --------
-    >>> table_size(4)
+    >>> table_size(RULES.index("ml-poly"), experts=4)
+    11
+    >>> table_size(RULES.index("boa"), experts=4)
     15
     """
-    return TABLE_HEAD + 3 * experts
+    kinds = 3 if rule in {BOA, FIXED_SHARE} else 2
+    return TABLE_HEAD + kinds * experts
 
 
 @jit
@@ -64,7 +66,7 @@ def weigh(table: Array, rule: int, predictions: Array, absent: Flags, weights: A
 
     Parameters
     ----------
-    table : ndarray of float64, shape (3 + 3 K,)
+    table : ndarray of float64, shape (table_size(rule, K),)
         What `learn` has learned; zeros at first.
     rule : int
         Index in ``RULES``.

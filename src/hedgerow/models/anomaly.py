@@ -1,7 +1,8 @@
 """Anomaly score of a series: how far it is where it has not been for weeks. Compiled.
 
 Before: a reading of known hour. After: ``anomaly_words`` says why; ``anomaly_estimator`` is the
-same as a River estimator. All state is one slice of float64s, nothing is allocated.
+same as a River estimator. All state is one slice of float64s and, for what the hours usually bring,
+one of float32s that counts from the series' first value; nothing is allocated.
 
 Four statistics of a series are followed: its value; its distance from what this hour of the week
 usually brings; the recent mean of that distance; and how much it varies of late. Of each the
@@ -27,6 +28,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hedgerow.models.arithmetic import Array, jit
 
 # All lengths are in readings of a series that is read every five minutes or more rarely; of one
@@ -46,7 +50,7 @@ VARIATION_WEIGHT = 0.7  # of the excess of the variation, a logarithm, beside th
 USUAL_EXCESS = 0.085  # scored 0.5: the median Aarhus road sensor stays below once a week
 THRESHOLD = 0.5  # from which a score is an alert by default
 
-MOST = 1e100  # values are cut here, so that no square overflows
+MOST = 1e38  # values are cut here, so that no square overflows and single precision holds them
 MOST_EXCESS = 1e6
 HOURS = 168  # of the week, then those of the day
 DAY = 24
@@ -76,20 +80,25 @@ LOW, HIGH, LAST, STEP, TRACE_SIZE = range(5)
     TOLD_STATISTIC,
     TOLD_LOW,  # the statistic's range before
     TOLD_HIGH,
+    BASE,  # first value
     TRACES,
-) = range(17)
-HOUR_MEANS = TRACES + KINDS * TRACE_SIZE
-HOUR_COUNTS = HOUR_MEANS + HOURS + DAY
-SIZE = HOUR_COUNTS + HOURS + DAY
+) = range(18)
+SIZE = TRACES + KINDS * TRACE_SIZE
+
+# Of each hour of the week, then of the day: its usual value less the base, and how often it came.
+OFF_BASE, TIMES, HOUR_SIZE = range(3)
+HOURS_SIZE = (HOURS + DAY) * HOUR_SIZE
+Hours = NDArray[np.float32]
 
 # What an expectation rests on.
 OF_WEEK, OF_DAY, OF_LATE = range(3)
 
 
 @jit
-def start(state: Array) -> None:
-    """Blank a series' state, an array of ``SIZE``."""
+def start(state: Array, hours: Hours) -> None:
+    """Blank a series' state, arrays of ``SIZE`` and ``HOURS_SIZE``."""
     state[:] = 0.0
+    hours[:] = np.float32(0.0)
 
 
 @jit
@@ -105,30 +114,31 @@ def hour_of_week(local_seconds: float) -> int:
 
 
 @jit
-def basis(state: Array, hour: int) -> int:
+def basis(hours: Hours, hour: int) -> int:
     """Tell what is known of an hour of the week: itself, its hour of the day, or neither."""
-    if state[HOUR_COUNTS + hour] > 0.0:
+    if hours[hour * HOUR_SIZE + TIMES] > 0.0:
         return OF_WEEK
-    return OF_DAY if state[HOUR_COUNTS + HOURS + hour % DAY] > 0.0 else OF_LATE
+    return OF_DAY if hours[(HOURS + hour % DAY) * HOUR_SIZE + TIMES] > 0.0 else OF_LATE
 
 
 @jit
-def expected(state: Array, hour: int) -> float:
-    """Return what is usual at an hour of the week, as far as it is known."""
-    known = basis(state, hour)
+def expected(state: Array, hours: Hours, hour: int, known: int) -> float:
+    """Return what is usual at an hour of the week, of which ``basis`` says how it is known."""
     if known == OF_LATE:
         return float(state[LEVEL])
-    return float(state[HOUR_MEANS + (hour if known == OF_WEEK else HOURS + hour % DAY)])
+    at = hour if known == OF_WEEK else HOURS + hour % DAY
+    return float(state[BASE] + float(hours[at * HOUR_SIZE + OFF_BASE]))
 
 
 @jit
-def learn_hour(state: Array, value: float, hour: int, slower: float) -> None:
+def learn_hour(state: Array, hours: Hours, value: float, hour: int, slower: float) -> None:
     """Let the hour of the week, that of the day and the level learn a value."""
-    for at in (hour, HOURS + hour % DAY):
-        count = state[HOUR_COUNTS + at] + 1.0
-        state[HOUR_COUNTS + at] = count
-        rate = max(1.0 / count, HOUR_RATE / slower)
-        state[HOUR_MEANS + at] += rate * (value - state[HOUR_MEANS + at])
+    for each in (hour, HOURS + hour % DAY):
+        at = each * HOUR_SIZE
+        hours[at + TIMES] += np.float32(1.0)
+        rate = max(1.0 / hours[at + TIMES], HOUR_RATE / slower)
+        off_base = float(hours[at + OFF_BASE])
+        hours[at + OFF_BASE] = np.float32(off_base + rate * (value - state[BASE] - off_base))
     state[LEVEL] += max(1.0 / state[COUNT], 1.0 / (RECENT * slower)) * (value - state[LEVEL])
 
 
@@ -147,14 +157,14 @@ def variation(state: Array, value: float, slower: float) -> float:
 
 @jit
 def follow(
-    state: Array, value: float, hour: int, slower: float
+    state: Array, hours: Hours, value: float, hour: int, slower: float
 ) -> tuple[float, float, float, float]:
     """Return the four statistics at a reading, in the order of their kinds, and learn it."""
     if state[COUNT] == 0.0:
-        state[LEVEL] = state[NEAR_MEAN] = state[FAR_MEAN] = value
+        state[BASE] = state[LEVEL] = state[NEAR_MEAN] = state[FAR_MEAN] = value
     state[COUNT] += 1.0
-    distance = value - expected(state, hour)
-    learn_hour(state, value, hour, slower)
+    distance = value - expected(state, hours, hour, basis(hours, hour))
+    learn_hour(state, hours, value, hour, slower)
     rate = max(1.0 / state[COUNT], 1.0 / (DRIFTING * slower))
     state[MEAN_DISTANCE] += rate * (distance - state[MEAN_DISTANCE])
     return value, distance, float(state[MEAN_DISTANCE]), variation(state, value, slower)
@@ -201,13 +211,15 @@ def tell(state: Array, most: float, slower: float) -> bool:
 
 
 @jit
-def score(state: Array, value: float, hour: int, slower: float) -> float:
+def score(state: Array, hours: Hours, value: float, hour: int, slower: float) -> float:
     """Score a reading against all before it, then learn it.
 
     Parameters
     ----------
     state : array of float, shape (SIZE,)
         The series' memory, blank or as the last call left it; changed in place.
+    hours : array of float32, shape (HOURS_SIZE,)
+        What it remembers of the hours, likewise.
     value : float
         The reading. One that is not finite scores 0 and is not learned.
     hour : int
@@ -229,19 +241,21 @@ def score(state: Array, value: float, hour: int, slower: float) -> float:
 
     >>> import numpy as np
     >>> from hedgerow.models import anomaly
-    >>> state = np.zeros(anomaly.SIZE)
+    >>> state, hours = np.zeros(anomaly.SIZE), np.zeros(anomaly.HOURS_SIZE, np.float32)
     >>> day = [20.0] * 12 + [80.0] * 12
-    >>> scores = [anomaly.score(state, day[h % 24], h % 168, 1.0) for h in range(28 * 24)]
+    >>> scores = [
+    ...     anomaly.score(state, hours, day[h % 24], h % 168, 1.0) for h in range(28 * 24)
+    ... ]
     >>> max(scores) < anomaly.THRESHOLD
     True
-    >>> round(anomaly.score(state, 140.0, 0, 1.0), 2)
+    >>> round(anomaly.score(state, hours, 140.0, 0, 1.0), 2)
     0.95
     """
     if not math.isfinite(value):
         return 0.0
     value = min(max(value, -MOST), MOST)
-    known = basis(state, hour)
-    now = follow(state, value, hour, slower)
+    known = basis(hours, hour)
+    now = follow(state, hours, value, hour, slower)
     most, kind, statistic, low, high = 0.0, 0, 0.0, 0.0, 0.0
     for each in range(KINDS):
         trace = TRACES + each * TRACE_SIZE

@@ -15,6 +15,7 @@ from river import base
 
 from hedgerow.models import anomaly
 from hedgerow.models.anomaly_words import finding
+from hedgerow.models.arithmetic import Array
 
 Features = dict[base.typing.FeatureName, Any]  # River's own type of a feature value
 
@@ -65,14 +66,15 @@ class ExtremesDetector(base.AnomalyDetector):  # type: ignore[misc]  # River shi
         self.value = value
         self.time = time
         self._state = np.zeros(anomaly.SIZE)
+        self._hours = np.zeros(anomaly.HOURS_SIZE, np.float32)
 
-    def _step(self, state: np.ndarray[Any, np.dtype[np.float64]], x: Features) -> float:
+    def _step(self, state: Array, hours: anomaly.Hours, x: Features) -> float:
         value = float(x.get(self.value, math.nan))
         at = x.get(self.time)
         hour = 0
         if isinstance(at, datetime):
             hour = anomaly.hour_of_week(at.replace(tzinfo=UTC).timestamp())
-        return anomaly.score(state, value, hour, anomaly.pace(self.period_seconds))
+        return anomaly.score(state, hours, value, hour, anomaly.pace(self.period_seconds))
 
     def learn_one(self, x: Features) -> None:
         """Let a reading into the memory.
@@ -82,13 +84,13 @@ class ExtremesDetector(base.AnomalyDetector):  # type: ignore[misc]  # River shi
         x : dict
             The reading and its time; one without a finite value is passed over.
         """
-        self._step(self._state, x)
+        self._step(self._state, self._hours, x)
 
     def score_one(self, x: Features) -> float:
         """Return the score that a reading would have now, from 0 to below 1."""
-        return self._step(self._state.copy(), x)
+        return self._step(self._state.copy(), self._hours.copy(), x)
 
     def reason_one(self, x: Features) -> str:
         """Return why a reading would score what it would, empty if that is 0."""
         state = self._state.copy()
-        return finding(state).reason if self._step(state, x) > 0.0 else ""
+        return finding(state).reason if self._step(state, self._hours.copy(), x) > 0.0 else ""

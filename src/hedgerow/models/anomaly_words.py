@@ -103,10 +103,10 @@ def finding(state: Array) -> Finding:
     >>> import numpy as np
     >>> from hedgerow.models import anomaly
     >>> from hedgerow.models.anomaly_words import finding
-    >>> state = np.zeros(anomaly.SIZE)
+    >>> state, hours = np.zeros(anomaly.SIZE), np.zeros(anomaly.HOURS_SIZE, np.float32)
     >>> for hour in range(400):
-    ...     _ = anomaly.score(state, 20.0 + hour % 7, hour % 168, 1.0)
-    >>> anomaly.score(state, 90.0, 64, 1.0) > anomaly.THRESHOLD
+    ...     _ = anomaly.score(state, hours, 20.0 + hour % 7, hour % 168, 1.0)
+    >>> anomaly.score(state, hours, 90.0, 64, 1.0) > anomaly.THRESHOLD
     True
     >>> print(finding(state).reason)
     observed 90, higher than any reading of the last weeks, whose highest was 26; 21 is usual at \

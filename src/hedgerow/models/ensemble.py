@@ -26,6 +26,7 @@ from hedgerow.models.features import (
     standard,
     time_of,
     unroot,
+    usual_in,
     write_hour,
 )
 from hedgerow.models.gradient import gradient_learn, gradient_predict
@@ -38,14 +39,12 @@ from hedgerow.models.hold import (
     write_clues,
 )
 from hedgerow.models.layout import (
-    BIN,
     CHANCE,
     CHANGE_DISTANCE,
     CHANGES,
     CLUES,
     DAY,
     DAY_MS,
-    DAY_SHARE,
     ENTRY_HEAD,
     HOLT_LEVEL,
     HOLT_TREND,
@@ -75,7 +74,7 @@ from hedgerow.models.least_squares import (
     small_reset,
     small_size,
 )
-from hedgerow.models.zone import ZoneTable, is_holiday, is_weekend, local_time
+from hedgerow.models.zone import ZoneTable, is_holiday, is_weekend, local_from
 
 SMALL = small_size(HOUR_FEATURES)
 HOUR_MEMORY = 0.995
@@ -104,6 +103,7 @@ class Place(NamedTuple):
     """One horizon of one row: where its parts lie."""
 
     horizon: int
+    depth: int  # among the pending ones
     entry: int  # on the exact plane
     block: int
     single: int  # its block on the other plane
@@ -118,20 +118,20 @@ class Place(NamedTuple):
 @jit
 def hour_features_at(sizes: Layout, at: Place) -> int:
     """Return where the frozen features of the ``hour`` and ``hold`` experts begin."""
-    return at.single + sizes.hour_pending + (at.slot % at.horizon) * HOUR_FEATURES
+    return at.single + sizes.hour_pending + at.depth * HOUR_FEATURES
 
 
 @jit
 def clues_at(sizes: Layout, at: Place) -> int:
     """Return where the frozen clues of the ``hold`` expert begin."""
     behind = at.single + sizes.hour_pending + at.horizon * HOUR_FEATURES
-    return behind + (at.slot % at.horizon) * CLUES
+    return behind + at.depth * CLUES
 
 
 @jit
-def hour_model_at(sizes: Layout, at: Place, part: int) -> int:
-    """Return where the small model of one part of the day begins."""
-    return at.single + sizes.hour + part * SMALL
+def hour_model_at(sizes: Layout, at: Place, day_ms: int) -> int:
+    """Return where the small model of the part of the day around a local time begins."""
+    return at.single + sizes.hour + day_ms * sizes.hour_bins // DAY_MS * SMALL
 
 
 @jit
@@ -171,18 +171,20 @@ def standing(row: Array, sizes: Layout, outsider: int, slot: int) -> float:
 
 @jit
 def freeze(
-    row: Array, single: Single, sizes: Layout, team: Team, zone: ZoneTable, at: Place, k: int
-) -> None:
-    """Freeze what the forecast of a horizon is made of.
+    row: Array, single: Single, sizes: Layout, team: Team, zone: ZoneTable, stretch: int, at: Place,
+    k: int,
+) -> int:  # fmt: skip
+    """Freeze what the forecast of a horizon is made of, and return its target's time of day.
 
     Writes the naive predictions, the pattern's and the levels', and the features that depend on
-    the target; ``k`` is the horizon's number.
+    the target; ``k`` is the horizon's number, ``stretch`` the zone's at the reading.
     """
     entry, first = at.entry, at.entry + ENTRY_HEAD
     value = look_back(row, sizes, at.slot, 0)
-    target_ms = local_time(zone, time_of(row, sizes, at.slot + at.horizon))
+    target_ms = local_from(zone, stretch, time_of(row, sizes, at.slot + at.horizon))
+    day_ms = target_ms % DAY_MS
     holiday = is_holiday(zone, target_ms)
-    usual = row[sizes.pattern + pattern_bin(sizes, target_ms, holiday)]
+    usual = usual_in(row, single, sizes, pattern_bin(sizes, target_ms, holiday))
     day = look_back_season(row, sizes, at.slot, at.horizon, sizes.day)
     week = look_back_season(row, sizes, at.slot, at.horizon, sizes.week)
     row[first + PERSISTENCE], row[first + DAY], row[first + WEEK] = value, day, week
@@ -193,50 +195,56 @@ def freeze(
             row[first + team.levels + i] = usual + row[SURPRISE + i]
     if team.holt >= 0:
         row[first + team.holt] = row[HOLT_LEVEL] + damped_sum(at.horizon) * row[HOLT_TREND]
-    row[entry + SHIFT], row[entry + SCALE] = row[MEAN], math.sqrt(row[VARIANCE])
     row[entry + ROOT_SHIFT], row[entry + ROOT_SCALE] = row[ROOT_MEAN], math.sqrt(row[ROOT_VARIANCE])
-    row[entry + DAY_SHARE] = (target_ms % DAY_MS) / DAY_MS
     for i in range(sizes.outsiders):
         # As all others, within what the series may do: one wild forecast among the first would
         # else outweigh all that follow.
         off = standing(row, sizes, i, at.slot + at.horizon) - row[MEAN]
-        reach = CLIP_Z * row[entry + SCALE]
+        reach = CLIP_Z * math.sqrt(row[VARIANCE])
         row[first + team.outside + i] = row[MEAN] + clamp(off, reach)
-    x = single[at.origin : at.origin + sizes.padded]
-    usual_z = standard(row, usual, 0.0)
-    common = sizes.features - 3 * sizes.horizons + 3 * k
-    x[common] = np.float32(standard(row, day, usual_z))
-    x[common + 1] = np.float32(standard(row, week, usual_z))
-    x[common + 2] = np.float32(usual_z)
+    if sizes.features > 0:
+        standardised = entry + sizes.standard
+        row[standardised + SHIFT], row[standardised + SCALE] = row[MEAN], math.sqrt(row[VARIANCE])
+        x = single[at.origin : at.origin + sizes.padded]
+        usual_z = standard(row, usual, 0.0)
+        common = sizes.features - 3 * sizes.horizons + 3 * k
+        x[common] = np.float32(standard(row, day, usual_z))
+        x[common + 1] = np.float32(standard(row, week, usual_z))
+        x[common + 2] = np.float32(usual_z)
     if team.hour < 0 and team.hold < 0:
-        return
+        return day_ms
     before = look_back(row, sizes, at.slot, 1)
     rest = holiday or is_weekend(target_ms)
     features = hour_features_at(sizes, at)
     frozen = single[features : features + HOUR_FEATURES]
     write_hour(row, frozen, value, before, usual, rest)
-    if sizes.hour_bins > 0:
-        row[entry + BIN] = (target_ms % DAY_MS) * sizes.hour_bins // DAY_MS
     if team.hold >= 0:
-        row[entry + CHANCE] = math.nan
+        chance = entry + sizes.held + CHANCE
+        row[chance] = math.nan
         if row[REPEATS_SLOW] >= LEAST_REPEATS:
-            angle = 2.0 * math.pi * (target_ms % DAY_MS) / DAY_MS
+            angle = 2.0 * math.pi * day_ms / DAY_MS
             start = clues_at(sizes, at)
             write_clues(row, single[start : start + CLUES], angle)
-            row[entry + CHANCE] = 0.0
+            row[chance] = 0.0
+    return day_ms
 
 
 @jit
 def ask(
-    row: Array, single: Single, sizes: Layout, team: Team, at: Place, external: Array, river: int
-) -> None:
+    row: Array, single: Single, sizes: Layout, team: Team, at: Place, day_ms: int, external: Array,
+    river: int,
+) -> None:  # fmt: skip
     """Write every expert's prediction into the pending entry, NaN where it sleeps.
 
-    ``external`` holds the River plug-ins' predictions in standard deviations from the mean.
-    Forecasts stay within what the series can be: a count is never negative.
+    ``day_ms`` is the target's local time of day; ``external`` holds the River plug-ins'
+    predictions in standard deviations from the mean. Forecasts stay within what the series can
+    be: a count is never negative.
     """
     first = at.entry + ENTRY_HEAD
-    mean, deviation = row[at.entry + SHIFT], row[at.entry + SCALE]
+    mean = deviation = 0.0
+    if sizes.features > 0:
+        standardised = at.entry + sizes.standard
+        mean, deviation = row[standardised + SHIFT], row[standardised + SCALE]
     x = single[at.origin : at.origin + sizes.padded]
     for i in range(sizes.memories):
         theta = single[at.single + i * sizes.padded : at.single + (i + 1) * sizes.padded]
@@ -251,7 +259,7 @@ def ask(
         else:
             row[first + team.gradient + i] = mean + deviation * clamp(z, CLIP_Z)
     if team.hour >= 0:
-        model = hour_model_at(sizes, at, int(row[at.entry + BIN]))
+        model = hour_model_at(sizes, at, day_ms)
         start = hour_features_at(sizes, at)
         frozen = single[start : start + HOUR_FEATURES]
         z = clamp(small_predict(single[model : model + SMALL], frozen), CLIP_Z)
@@ -261,7 +269,7 @@ def ask(
         row[first + team.hour + 1] = middle + spread
     if team.hold >= 0:
         row[first + team.hold] = math.nan
-        if not math.isnan(row[at.entry + CHANCE]):
+        if not math.isnan(row[at.entry + sizes.held + CHANCE]):
             _ask_hold(row, single, sizes, at, first + team.hold)
     for i in range(len(external)):
         row[first + river + i] = mean + deviation * clamp(external[i], CLIP_Z)
@@ -281,26 +289,41 @@ def _ask_hold(row: Array, single: Single, sizes: Layout, at: Place, to: int) -> 
     start = at.single + sizes.chance
     seen = clues_at(sizes, at)
     chance = repeat_chance(single[start : start + CLUES], single[seen : seen + CLUES])
-    row[at.entry + CHANCE] = chance
+    row[at.entry + sizes.held + CHANCE] = chance
     value = row[at.entry + ENTRY_HEAD + PERSISTENCE]
     row[to] = held_median(value, chance, changed, row[at.block + CHANGE_DISTANCE])
 
 
 @jit
-def label_of(row: Array, entry: int, value: float) -> float:
-    """Return a value as linear experts and plug-ins learn it: standardised as at the forecast."""
-    deviation = row[entry + SCALE]
-    return clamp((value - row[entry + SHIFT]) / deviation, CLIP_Z) if deviation > 0.0 else 0.0
+def label_of(row: Array, standardised: int, value: float) -> float:
+    """Return a value as linear experts and plug-ins learn it: standardised as at the forecast.
+
+    ``standardised`` is where that one's mean and deviation stand.
+    """
+    shift, deviation = row[standardised + SHIFT], row[standardised + SCALE]
+    return clamp((value - shift) / deviation, CLIP_Z) if deviation > 0.0 else 0.0
 
 
 @jit
 def teach(
-    row: Array, single: Single, sizes: Layout, team: Team, at: Place, memories: Array, value: float,
+    row: Array, single: Single, sizes: Layout, team: Team, at: Place, value: float, day_ms: int,
     scratch: Single,
 ) -> None:  # fmt: skip
-    """Let every expert learn from the label of a pending forecast."""
-    mean, deviation = row[at.entry + SHIFT], row[at.entry + SCALE]
-    label = label_of(row, at.entry, value)
+    """Let every expert learn from the label of a pending forecast, of a local time of day."""
+    if sizes.features > 0:
+        _teach_linear(row, single, sizes, team, at, value)
+    if team.hour >= 0 or team.hold >= 0:
+        _teach_roots(row, single, sizes, team, at, value, day_ms, scratch)
+
+
+@jit
+def _teach_linear(
+    row: Array, single: Single, sizes: Layout, team: Team, at: Place, value: float
+) -> None:
+    """Teach least squares and gradient learners, which work on the common features."""
+    standardised = at.entry + sizes.standard
+    mean, deviation = row[standardised + SHIFT], row[standardised + SCALE]
+    label = label_of(row, standardised, value)
     x = single[at.origin : at.origin + sizes.padded]
     for i in range(sizes.memories):
         theta = single[at.single + i * sizes.padded : at.single + (i + 1) * sizes.padded]
@@ -314,14 +337,13 @@ def teach(
         elif row[NEGATIVE] == 0.0 and mean > 0.0:
             multiple = min(value / mean, 1.0 + CLIP_Z * deviation / mean)
             gradient_learn(team.kinds[i], team.rates[i], state, x, multiple)
-    if team.hour >= 0 or team.hold >= 0:
-        _teach_roots(row, single, sizes, team, at, value, scratch)
 
 
 @jit
 def _teach_roots(
-    row: Array, single: Single, sizes: Layout, team: Team, at: Place, value: float, scratch: Single
-) -> None:
+    row: Array, single: Single, sizes: Layout, team: Team, at: Place, value: float, day_ms: int,
+    scratch: Single,
+) -> None:  # fmt: skip
     """Teach the small models, which work on the scale of roots."""
     shift, scale = row[at.entry + ROOT_SHIFT], row[at.entry + ROOT_SCALE]
     if math.isnan(shift):  # made before the series was first negative
@@ -331,14 +353,14 @@ def _teach_roots(
     start = hour_features_at(sizes, at)
     z = single[start : start + HOUR_FEATURES]
     if team.hour >= 0:
-        start = hour_model_at(sizes, at, int(row[at.entry + BIN]))
+        start = hour_model_at(sizes, at, day_ms)
         model = single[start : start + SMALL]
         off = rooted - root(row, row[at.entry + ENTRY_HEAD + team.hour])
         row[at.block + ROOT_SPREAD] += ROOT_SPREAD_MEMORY * (
             off * off - row[at.block + ROOT_SPREAD]
         )
         small_learn(model, z, label, HOUR_MEMORY, scratch)
-    if team.hold < 0 or math.isnan(row[at.entry + CHANCE]):
+    if team.hold < 0 or math.isnan(row[at.entry + sizes.held + CHANCE]):
         return
     repeated = value == row[at.entry + ENTRY_HEAD + PERSISTENCE]
     start = at.single + sizes.chance

@@ -17,6 +17,7 @@ import numpy as np
 from hedgerow.models.arithmetic import Array, clamp, jit, standardise, welford
 from hedgerow.models.experts import LEVEL_RATES
 from hedgerow.models.layout import (
+    BASE,
     DAY_MS,
     DEVIATION,
     DEVIATION_BEFORE,
@@ -25,6 +26,8 @@ from hedgerow.models.layout import (
     LEVEL,
     MEAN,
     NEGATIVE,
+    OFF_BASE,
+    PATTERN_SIZE,
     PHASE,
     ROOT_MEAN,
     ROOT_VARIANCE,
@@ -33,11 +36,11 @@ from hedgerow.models.layout import (
     SURPRISE,
     USUAL_OFF,
     VARIANCE,
+    VISITS,
     WEEK_MS,
     Layout,
 )
 from hedgerow.models.least_squares import Single
-from hedgerow.models.zone import ZoneTable, is_holiday, local_time
 
 CLIP_Z = 10.0  # standard deviations at which features, labels and slopes are cut
 WINSOR_AFTER = 50  # values after which a single one no longer moves a standardiser at will
@@ -131,25 +134,36 @@ def pattern_bin(sizes: Layout, local_ms: int, holiday: bool) -> int:
 
 
 @jit
+def usual_in(row: Array, single: Single, sizes: Layout, bin_: int) -> float:
+    """Return the weekly pattern's mean in a bin, NaN where it has seen none."""
+    at = sizes.pattern + PATTERN_SIZE * bin_
+    usual: float = row[BASE] + float(single[at + OFF_BASE])
+    return usual if single[at + VISITS] > np.float32(0.0) else math.nan
+
+
+@jit
 def remember(
     row: Array, single: Single, sizes: Layout, slot: int, value: float, bin_now: int
 ) -> None:
     """Let a reading into ring, pattern, smoothed levels and trend."""
     gap = slot - int(row[SLOT])
     put(row, sizes, slot, value)
-    at = sizes.pattern + bin_now
-    expected = row[at]
+    if row[SEEN] <= 1.0:
+        row[BASE] = value
+    at = sizes.pattern + PATTERN_SIZE * bin_now
+    expected = usual_in(row, single, sizes, bin_now)
     row[DEVIATION_BEFORE] = row[DEVIATION]
-    single[sizes.visits + bin_now] += np.float32(1.0)
+    single[at + VISITS] += np.float32(1.0)
     if math.isnan(expected):
         row[DEVIATION] = 0.0
-        row[at] = value
+        single[at + OFF_BASE] = np.float32(value - row[BASE])
     else:
         row[DEVIATION] = value - expected
         value = expected + _usual(row, row[DEVIATION])
         per_week = max(WEEK_MS // (sizes.period_ms * sizes.bins), 1)
-        rate = max(PATTERN_RATE / per_week, 1.0 / single[sizes.visits + bin_now])
-        row[at] += min(rate, 1.0) * (value - expected)
+        rate = max(PATTERN_RATE / per_week, 1.0 / single[at + VISITS])
+        moved = expected + min(rate, 1.0) * (value - expected)
+        single[at + OFF_BASE] = np.float32(moved - row[BASE])
     surprise = 0.0 if math.isnan(expected) else value - expected
     for i in range(len(LEVEL_RATES)):
         rate = max(LEVEL_RATES[i], 1.0 / row[SEEN])
@@ -211,10 +225,13 @@ def rooted(row: Array, value: float, fallback: float) -> float:
 
 
 @jit
-def write_common(row: Array, sizes: Layout, x: Single, slot: int, zone: ZoneTable) -> None:
+def write_common(
+    row: Array, sizes: Layout, x: Single, slot: int, local_ms: int, usual: float
+) -> None:
     """Write the features that all horizons share, those of the targets excepted.
 
-    The order is that of ``layout.COMMON_FEATURES``.
+    The order is that of ``layout.COMMON_FEATURES``; ``local_ms`` is the slot's local time,
+    ``usual`` the weekly pattern there.
     """
     x[0] = np.float32(1.0)
     z = 0.0
@@ -228,8 +245,6 @@ def write_common(row: Array, sizes: Layout, x: Single, slot: int, zone: ZoneTabl
     x[8] = np.float32(clamp(row[DEVIATION] * scale, CLIP_Z))
     x[9] = np.float32(clamp(row[DEVIATION_BEFORE] * scale, CLIP_Z))
     x[10] = np.float32(clamp(row[SURPRISE + 1] * scale, CLIP_Z))
-    local_ms = local_time(zone, time_of(row, sizes, slot))
-    usual = row[sizes.pattern + pattern_bin(sizes, local_ms, is_holiday(zone, local_ms))]
     usual_z = standard(row, usual, 0.0)
     x[11] = np.float32(standard(row, look_back_season(row, sizes, slot, 0, sizes.day), usual_z))
     x[12] = np.float32(standard(row, look_back_season(row, sizes, slot, 0, sizes.week), usual_z))

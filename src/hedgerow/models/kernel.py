@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import anomaly
-from hedgerow.models.aggregation import table_size, weigh
+from hedgerow.models.aggregation import weigh
 from hedgerow.models.arithmetic import Array, clamp, jit
 from hedgerow.models.conformal import (
     conformal_ends,
@@ -43,14 +43,15 @@ from hedgerow.models.features import (
     pattern_bin,
     remember,
     standardise_reading,
+    time_of,
+    usual_in,
     write_common,
 )
 from hedgerow.models.hold import LEAST_REPEATS, is_stuck, note_repeat
 from hedgerow.models.layout import (
     BLOCK_HEAD,
     CONTEXT,
-    CONTEXTS,
-    DAY_SHARE,
+    DAY_MS,
     DRIFT_STATE,
     ENTRY_HEAD,
     EXPECTED,
@@ -86,7 +87,7 @@ from hedgerow.models.rows import (
     slot_of,
 )
 from hedgerow.models.settle import settle
-from hedgerow.models.zone import is_holiday, local_time
+from hedgerow.models.zone import is_holiday, local_from, stretch_of
 
 LEARNED, LATE, DUPLICATE, REJECTED, USED, IGNORED = range(6)  # the last two of forecasts
 READING = -1  # in place of an outside expert's number
@@ -123,9 +124,14 @@ def take(
         return False
     out.outcomes[reading.position] = LEARNED
     value = clamp(reading.value, LARGEST)
-    local_ms = local_time(setup.zone, reading.time_ms)
+    slot_ms = time_of(row, sizes, slot)
+    stretch = stretch_of(setup.zone, min(reading.time_ms, slot_ms))
+    local_ms = local_from(setup.zone, stretch, reading.time_ms)
+    slot_ms = local_from(setup.zone, stretch, slot_ms)
+    hour = anomaly.hour_of_week(local_ms / 1000.0)
+    hours = single[sizes.hours : sizes.hours + anomaly.HOURS_SIZE]
     score = anomaly.score(
-        row[EXTREMES : EXTREMES + anomaly.SIZE], value, anomaly.hour_of_week(local_ms / 1000.0),
+        row[EXTREMES : EXTREMES + anomaly.SIZE], hours, value, hour,
         anomaly.pace(sizes.period_ms / 1000.0),
     )  # fmt: skip
     if not silent:
@@ -136,7 +142,8 @@ def take(
     for k in range(len(horizons)):
         entry = due(row, sizes, blocks[k], horizons[k], slot)
         if entry >= 0:
-            settle(row, single, setup, place(setup, k, slot - horizons[k]), value, scratch)
+            at = place(setup, k, slot - horizons[k])
+            settle(row, single, setup, at, value, slot_ms % DAY_MS, scratch)
     repeated = value == row[sizes.ring + int(row[SLOT]) % sizes.ring_size]
     note_repeat(row, repeated, sizes.period_ms)
     if not silent:
@@ -145,12 +152,14 @@ def take(
     remember(row, single, sizes, slot, value, now)
     origin = origin_of(sizes, slot)
     x = single[origin : origin + sizes.padded]
-    write_common(row, sizes, x, slot, setup.zone)
+    if sizes.features > 0:
+        here = pattern_bin(sizes, slot_ms, is_holiday(setup.zone, slot_ms))
+        write_common(row, sizes, x, slot, slot_ms, usual_in(row, single, sizes, here))
     for k in range(len(horizons)):
         at = place(setup, k, slot)
         row[at.entry + ORIGIN] = slot
         row[at.entry + PUBLISHED] = 0.0 if silent else 1.0
-        freeze(row, single, sizes, setup.team, setup.zone, at, k)
+        scratch.day_ms[k] = freeze(row, single, sizes, setup.team, setup.zone, stretch, at, k)
     drifted = row[blocks[0] + DRIFT_STATE + QUIET] > 0.0
     if not silent:
         watch_drift(row, blocks[0] + DRIFT_STATE, setup.rules, reading, out.events)
@@ -175,15 +184,19 @@ def _leave_roots(row: Array, single: Single, setup: Setup) -> None:
 
 
 @jit
-def _aggregate(row: Array, setup: Setup, block: int, entry: int, weights: Array) -> None:
+def _aggregate(
+    row: Array, setup: Setup, block: int, entry: int, day_ms: int, weights: Array
+) -> None:
     """Weigh the experts' predictions and put the interval around them."""
     sizes = setup.sizes
-    size = table_size(sizes.experts)
+    size = sizes.table
+    day_share = day_ms / DAY_MS
     predictions = row[entry + ENTRY_HEAD : entry + ENTRY_HEAD + sizes.experts]
     context = 0
-    if row[REPEATS_SLOW] >= LEAST_REPEATS:
-        context = min(int(row[RUN]), CONTEXTS - 1)
-    row[entry + CONTEXT] = context
+    if sizes.contexts > 1:
+        if row[REPEATS_SLOW] >= LEAST_REPEATS:
+            context = min(int(row[RUN]), sizes.contexts - 1)
+        row[entry + sizes.held + CONTEXT] = context
     at = context_table(sizes, block, context)
     if row[at] == 0.0:  # nothing learned in this context yet
         at = context_table(sizes, block, 0)
@@ -197,11 +210,11 @@ def _aggregate(row: Array, setup: Setup, block: int, entry: int, weights: Array)
     floor, ceiling = floor_of(row, setup.team), setup.team.maximum
     offset = drift_offset(row[block + DRIFT_STATE : block + BLOCK_HEAD])
     if offset != 0.0:
-        offset *= usual_error(state, row[entry + DAY_SHARE])
+        offset *= usual_error(state, day_share)
         predicted = min(max(predicted + offset, floor), ceiling)
         mean = min(max(mean + offset, floor), ceiling)
     row[entry + PREDICTED], row[entry + EXPECTED] = predicted, mean
-    row[entry + UNIT] = conformal_scale(state, row[entry + DAY_SHARE])
+    row[entry + UNIT] = conformal_scale(state, day_share)
     row[entry + LOWER], row[entry + UPPER] = conformal_ends(
         state, predicted, row[entry + UNIT], floor, ceiling
     )
@@ -217,7 +230,7 @@ def forecast(
     scratch: Scratch,
     out: Outputs,
 ) -> None:
-    """Forecast every horizon from the features ``take`` froze, and watch the forecasts.
+    """Forecast every horizon from what ``take`` has just frozen, and watch the forecasts.
 
     ``external`` holds the plug-ins' predictions in standard deviations from the mean: a line
     per horizon, NaN where one sleeps.
@@ -233,8 +246,9 @@ def forecast(
         horizon = horizons[k]
         at = place(setup, k, slot)
         entry = at.entry
-        ask(row, single, sizes, setup.team, at, external[k], setup.river)
-        _aggregate(row, setup, at.block, entry, scratch.weights)
+        day_ms = scratch.day_ms[k]
+        ask(row, single, sizes, setup.team, at, day_ms, external[k], setup.river)
+        _aggregate(row, setup, at.block, entry, day_ms, scratch.weights)
         if silent:
             continue
         line = reading.position

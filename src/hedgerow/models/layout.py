@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import anomaly, conformal, drift
-from hedgerow.models.aggregation import TABLE_HEAD, table_size
+from hedgerow.models.aggregation import RULES, TABLE_HEAD, table_size
 from hedgerow.models.experts import LEVEL_RATES, Plan, plan
 from hedgerow.models.least_squares import small_size
 from hedgerow.models.profile import Profile
@@ -39,9 +39,10 @@ HOLT_LEVEL, HOLT_TREND, RUN, REPEATS_FAST, REPEATS_SLOW, USUAL_OFF = range(
 )
 
 LONGEST_RUN, BREACH_BY_LIMIT, LIMITS_BEYOND = range(SURPRISE + 9, SURPRISE + 12)
+BASE = SURPRISE + 12  # first value: the weekly pattern counts from it
 
 # One alert rule's state, KINDS of them from ALERTS on; what the anomaly score remembers follows.
-ALERTS = SURPRISE + 12
+ALERTS = SURPRISE + 13
 OPEN, OPENING_OFFSET, OPENED_MS, QUIET, ALERT_SIZE = range(5)
 BOUND, FORECAST_BREACH, ANOMALY, DRIFT, STUCK, KINDS = range(6)
 SILENT = KINDS  # told from the other series, and not kept in the row
@@ -59,13 +60,17 @@ INTERVAL = SCORES + 5
 DRIFT_STATE = INTERVAL + conformal.SIZE
 BLOCK_HEAD = DRIFT_STATE + drift.SIZE
 
-# A pending forecast; the predictions of the experts follow.
-ORIGIN, PUBLISHED, PREDICTED, EXPECTED, LOWER, UPPER = range(6)
-SHIFT, SCALE, ROOT_SHIFT, ROOT_SCALE, BIN, CONTEXT, CHANCE = range(6, 13)
-DAY_SHARE, UNIT, WEIGHED, WEIGHED_MEAN, ENTRY_HEAD = range(13, 18)
+# A pending forecast; the predictions of the experts follow, then what only some experts need.
+ORIGIN, PUBLISHED, PREDICTED, EXPECTED, LOWER, UPPER, UNIT, WEIGHED, WEIGHED_MEAN = range(9)
+ROOT_SHIFT, ROOT_SCALE, ENTRY_HEAD = range(9, 12)
+SHIFT, SCALE = range(2)  # from ``Layout.standard`` on: of linear experts and plug-ins
+CONTEXT, CHANCE = range(2)  # from ``Layout.held`` on: of ``hold``
+
+# A bin of the weekly pattern: its mean less the base, and how often it was seen.
+OFF_BASE, VISITS, PATTERN_SIZE = range(3)
 
 PERSISTENCE, DAY, WEEK = range(3)
-CONTEXTS = 4  # by how often the value has just been repeated
+CONTEXTS = 4  # by how often the value has just been repeated, where ``hold`` is in the team
 HOUR_FEATURES = 7
 CLUES = 9
 
@@ -94,27 +99,31 @@ class Layout(NamedTuple):
     bins: int  # of the weekly pattern
     ring: int
     ring_size: int
-    pattern: int
     outside: int  # standing forecasts of outside experts
     outside_slots: int
     outsiders: int
     horizons: int
     longest: int  # horizon
     experts: int
-    features: int  # used
+    features: int  # used, 0 where nobody is there to use them
     padded: int  # stored: a multiple of eight
     memories: int
     gradients: int
     hour_bins: int
     # in a horizon's block of the exact plane
     regrets: int
+    contexts: int
+    table: int  # its size
     tables_absolute: int
     table_squared: int
     pending: int
     entry: int
+    standard: int  # in a pending forecast, likewise the next
+    held: int
     width: int
     # on the single-precision plane
-    visits: int
+    hours: int  # of the anomaly score
+    pattern: int
     covariances: int
     origins: int
     origin: int
@@ -208,17 +217,18 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
     week = week if week < MAX_RING else 0
     day = day if day < MAX_RING else 0
     ring_size = max(day, week, 3) + 1
-    features = feature_names(profile.horizons)
-    exact = _Exact(profile, experts, max(week, 1), ring_size, max(day, 1))
-    single = _Single(profile, experts, exact.bins, len(features))
+    linear = bool(experts.memories or experts.linear or profile.river)
+    features = feature_names(profile.horizons) if linear else ()
+    bins = min(max(week, 1), MOST_PATTERN_BINS)
+    exact = _Exact(profile, experts, ring_size, max(day, 1), standard=2 if linear else 0)
+    single = _Single(profile, experts, bins, features)
     sizes = Layout(
         period_ms=period_ms,
         day=day,
         week=week,
-        bins=exact.bins,
+        bins=bins,
         ring=HEAD,
         ring_size=ring_size,
-        pattern=HEAD + ring_size,
         outside=exact.outside,
         outside_slots=exact.outside_slots,
         outsiders=len(profile.outside),
@@ -231,12 +241,17 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
         gradients=len(experts.linear),
         hour_bins=experts.bins,
         regrets=BLOCK_HEAD,
+        contexts=exact.contexts,
+        table=exact.table,
         tables_absolute=exact.tables_absolute,
         table_squared=exact.table_squared,
         pending=exact.pending,
         entry=exact.entry,
+        standard=exact.standard,
+        held=exact.held,
         width=exact.width,
-        visits=0,
+        hours=0,
+        pattern=anomaly.HOURS_SIZE,
         covariances=single.covariances,
         origins=single.origins,
         origin=single.origin,
@@ -265,29 +280,31 @@ class _Exact:
     """Lays out the exact plane."""
 
     def __init__(
-        self, profile: Profile, experts: Plan, week: int, ring_size: int, day: int
+        self, profile: Profile, experts: Plan, ring_size: int, day: int, *, standard: int
     ) -> None:
         count = len(experts.names)
-        self.bins = min(week, MOST_PATTERN_BINS)
-        table = table_size(count)
+        self.contexts = CONTEXTS if experts.hold >= 0 else 1
+        self.table = table_size(RULES.index(profile.aggregation), count)
         self.tables_absolute = BLOCK_HEAD + count
-        self.table_squared = self.tables_absolute + CONTEXTS * table
-        self.pending = self.table_squared + table
-        self.entry = ENTRY_HEAD + count
+        self.table_squared = self.tables_absolute + self.contexts * self.table
+        self.pending = self.table_squared + self.table
+        self.standard = ENTRY_HEAD + count
+        self.held = self.standard + standard
+        self.entry = self.held + (2 if experts.hold >= 0 else 0)
         self.blocks: list[int] = []
         self.fields = [
             Field("clock", SLOT, SEEN - SLOT),
             Field("standardiser", SEEN, DEVIATION - SEEN),
             Field("smoothed", DEVIATION, LONGEST_RUN - DEVIATION),
             Field("longest_run", LONGEST_RUN, 1),
-            Field("breach", BREACH_BY_LIMIT, ALERTS - BREACH_BY_LIMIT),
+            Field("breach", BREACH_BY_LIMIT, BASE - BREACH_BY_LIMIT),
+            Field("base", BASE, 1),
             Field("alerts", ALERTS, STUCK * ALERT_SIZE),
             Field("alerts_stuck", ALERTS + STUCK * ALERT_SIZE, ALERT_SIZE),
             Field("extremes", EXTREMES, anomaly.SIZE),
             Field("ring", HEAD, ring_size),
-            Field("pattern", HEAD + ring_size, self.bins),
         ]
-        at = self.outside = HEAD + ring_size + self.bins
+        at = self.outside = HEAD + ring_size
         self.outside_slots = 0
         if profile.outside:
             # Two days ahead, or as far as the longest horizon.
@@ -308,53 +325,55 @@ class _Exact:
                     Field(f"{h}.regret.{expert}", at + BLOCK_HEAD + i, 1)
                     for i, expert in enumerate(experts.names)
                 ),
-                *_tables(f"{h}.{profile.aggregation}", at + self.tables_absolute, experts.names),
+                *self._tables(f"{h}.{profile.aggregation}", at, experts.names),
                 Field(f"{h}.pending[{named}]", at + self.pending, horizon * self.entry),
             ]
             at += self.pending + horizon * self.entry
         self.width = at
 
-
-def _tables(name: str, at: int, experts: tuple[str, ...]) -> list[Field]:
-    """Name the parts of a horizon's tables: the head and each expert's three numbers."""
-    fields = []
-    for table in (*(f"absolute_{context}" for context in range(CONTEXTS)), "squared"):
-        fields.append(Field(f"{name}.{table}", at, TABLE_HEAD))
-        at += TABLE_HEAD
-        for part in ("regret", "squares", "weight"):
-            for expert in experts:
-                fields.append(Field(f"{name}.{table}.{part}.{expert}", at, 1))
-                at += 1
-    return fields
+    def _tables(self, name: str, block: int, experts: tuple[str, ...]) -> list[Field]:
+        """Name the parts of a horizon's tables: the head and each expert's numbers."""
+        fields = []
+        at = block + self.tables_absolute
+        for table in (*(f"absolute_{context}" for context in range(self.contexts)), "squared"):
+            fields.append(Field(f"{name}.{table}", at, TABLE_HEAD))
+            end = at + self.table
+            at += TABLE_HEAD
+            for part in ("regret", "squares", "weight"):
+                if at < end:
+                    for expert in experts:
+                        fields.append(Field(f"{name}.{table}.{part}.{expert}", at, 1))
+                        at += 1
+        return fields
 
 
 class _Single:
     """Lays out the single-precision plane."""
 
-    def __init__(self, profile: Profile, experts: Plan, bins: int, features: int) -> None:
-        self.padded = (features + 7) // 8 * 8
+    def __init__(
+        self, profile: Profile, experts: Plan, bins: int, features: tuple[str, ...]
+    ) -> None:
+        self.padded = (len(features) + 7) // 8 * 8
         d, memories = self.padded, len(experts.memories)
         hour, hold = small_size(HOUR_FEATURES), 0
         if experts.hold >= 0:
             hold = small_size(HOUR_FEATURES)
-        self.covariances = bins
-        self.origins = bins + memories * d * d
+        pattern = anomaly.HOURS_SIZE
+        self.covariances = pattern + bins * PATTERN_SIZE
+        self.origins = self.covariances + memories * d * d
         self.origin = (1 + memories) * d
         longest = max(profile.horizons)
-        names = ",".join(feature_names(profile.horizons))
-        self.fields = [
-            Field("visits", 0, bins, single=True),
+        names = ",".join(features)
+        parts = [
+            ("extremes.hours", 0, anomaly.HOURS_SIZE),
+            ("pattern", pattern, bins * PATTERN_SIZE),
             *(
-                Field(f"covariance.rls_{m:g}[{names}]", bins + i * d * d, d * d, single=True)
+                (f"covariance.rls_{m:g}[{names}]", self.covariances + i * d * d, d * d)
                 for i, m in enumerate(experts.memories)
             ),
-            Field(
-                f"origins[{experts.memories}{names}]",
-                self.origins,
-                longest * self.origin,
-                single=True,
-            ),
+            (f"origins[{experts.memories}{names}]", self.origins, longest * self.origin),
         ]
+        self.fields = [Field(n, o, size, single=True) for n, o, size in parts if size]
         self.gradient = memories * d
         self.hour = self.gradient + len(experts.linear) * 2 * d
         self.hold = self.hour + experts.bins * hour
@@ -397,7 +416,6 @@ def _blank(sizes: Layout, profile: Profile, blocks: list[int]) -> NDArray[np.flo
     row = np.zeros(sizes.width)
     row[SLOT] = NEVER
     row[sizes.ring : sizes.ring + sizes.ring_size] = np.nan
-    row[sizes.pattern : sizes.pattern + sizes.bins] = np.nan
     row[sizes.outside : sizes.outside + 2 * sizes.outsiders * sizes.outside_slots] = NEVER
     tail = (1.0 - profile.interval_level) / 2.0
     for horizon, block in zip(profile.horizons, blocks, strict=True):

@@ -150,7 +150,8 @@ class PluginBank(Bank):
             if entry < 0:
                 lessons.append(None)
                 continue
-            label = label_of(rows.exact, entry, clamp(value, row_places.LARGEST))
+            standard = entry + sizes.standard
+            label = label_of(rows.exact, standard, clamp(value, row_places.LARGEST))
             lessons.append((self._features(rows, slot - horizon), label))
         return lessons
 

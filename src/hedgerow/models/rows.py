@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models.aggregation import Flags, table_size
+from hedgerow.models.aggregation import Flags
 from hedgerow.models.arithmetic import Array, jit
 from hedgerow.models.ensemble import Place, Team
 from hedgerow.models.episodes import (
@@ -31,8 +31,9 @@ from hedgerow.models.layout import (
 from hedgerow.models.least_squares import Single
 from hedgerow.models.zone import ZoneTable
 
-# Values beyond this are learned as this: fourth powers of them stay finite.
-LARGEST = 1e60
+# Values beyond this are learned as this: fourth powers of them stay finite, and single precision
+# holds the distance of two.
+LARGEST = 1e38
 
 
 class Setup(NamedTuple):
@@ -71,6 +72,7 @@ class Scratch(NamedTuple):
     weights: Array
     rivals: Array
     features: Single
+    day_ms: NDArray[np.int64]  # local time of day of each horizon's target
     nobody: Array  # what no plug-ins predict
 
 
@@ -81,6 +83,7 @@ def scratch(sizes: Layout) -> Scratch:
         weights=np.empty(sizes.experts),
         rivals=np.empty(REFERENCES),
         features=np.empty(max(sizes.padded, 8), np.float32),
+        day_ms=np.zeros(sizes.horizons, np.int64),
         nobody=np.empty((sizes.horizons, 0)),
     )
 
@@ -88,7 +91,7 @@ def scratch(sizes: Layout) -> Scratch:
 @jit
 def context_table(sizes: Layout, block: int, context: int) -> int:
     """Return where the table of the absolute loss for a context stands."""
-    return block + sizes.tables_absolute + context * table_size(sizes.experts)
+    return block + sizes.tables_absolute + context * sizes.table
 
 
 @jit
@@ -115,9 +118,11 @@ def place(setup: Setup, k: int, slot: int) -> Place:
     """Return where the forecast made at ``slot`` for the ``k``-th horizon lies."""
     sizes = setup.sizes
     horizon, block = setup.horizons[k], setup.blocks[k]
+    depth = slot % horizon
     return Place(
         horizon,
-        entry_of(sizes, block, horizon, slot),
+        depth,
+        block + sizes.pending + depth * sizes.entry,
         block,
         setup.single_blocks[k],
         origin_of(sizes, slot),
@@ -140,4 +145,6 @@ def current_slot(row: Array) -> int:
 @jit
 def origin_of(sizes: Layout, slot: int) -> int:
     """Return where on the single plane the features of the reading at ``slot`` are kept."""
+    if sizes.origin == 0:
+        return sizes.origins
     return sizes.origins + (slot % sizes.longest) * sizes.origin

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import layout as at
-from hedgerow.models.aggregation import table_size, weigh
+from hedgerow.models.aggregation import weigh
 from hedgerow.models.bank import Bank
 from hedgerow.models.experts import NAIVE_EXPERTS
 from hedgerow.models.profile import Profile
@@ -151,7 +151,7 @@ def _weights(
     setup, experts = bank.setup, bank.layout.experts
     absent = setup.absent_absolute if absolute else setup.absent_squared
     weights = np.empty(len(experts))
-    table = block[start : start + table_size(len(experts))]
+    table = block[start : start + bank.layout.sizes.table]
     weigh(table, setup.rule, np.zeros(len(experts)), absent, weights)
     return {
         expert: weight

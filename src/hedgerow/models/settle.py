@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from hedgerow.models.aggregation import forget, learn, table_size
+from hedgerow.models.aggregation import forget, learn
 from hedgerow.models.arithmetic import Array, jit
 from hedgerow.models.conformal import (
     conformal_learn,
@@ -25,15 +25,15 @@ from hedgerow.models.layout import (
     ABSOLUTE_ERROR,
     BLOCK_HEAD,
     CONTEXT,
-    CONTEXTS,
     COVERED,
-    DAY_SHARE,
+    DAY_MS,
     DRIFT_STATE,
     ENTRY_HEAD,
     EXPECTED,
     INTERVAL,
     LABELS,
     LOWER,
+    PATTERN_SIZE,
     PERSISTENCE,
     PREDICTED,
     PUBLISHED,
@@ -42,6 +42,7 @@ from hedgerow.models.layout import (
     SQUARED_ERROR,
     UNIT,
     UPPER,
+    VISITS,
     WEIGHED,
     WEIGHED_MEAN,
     WIDTH_SUM,
@@ -67,22 +68,27 @@ DRIFT_VISITS = 2.0  # as if the weekly pattern had been seen so often
 
 @jit
 def settle(
-    row: Array, single: Single, setup: Setup, at: Place, value: float, scratch: Scratch
+    row: Array, single: Single, setup: Setup, at: Place, value: float, day_ms: int, scratch: Scratch
 ) -> None:
-    """Score a forecast whose label is here, then let everything learn from it."""
+    """Score a forecast whose label is here, then let everything learn from it.
+
+    ``day_ms`` is the label's local time of day.
+    """
     sizes = setup.sizes
+    day_share = day_ms / DAY_MS
     if (
-        _learn_drift(row, setup, at.block, at.entry, value, scratch.rivals)
+        _learn_drift(row, setup, at.block, at.entry, value, day_share, scratch.rivals)
         and at.block == setup.blocks[0]
     ):
         for i in range(sizes.bins):
-            single[sizes.visits + i] = min(single[sizes.visits + i], np.float32(DRIFT_VISITS))
+            visits = sizes.pattern + PATTERN_SIZE * i + VISITS
+            single[visits] = min(single[visits], np.float32(DRIFT_VISITS))
     if row[at.entry + PUBLISHED] == 1.0:
         _score(row, sizes, at.block, at.entry, value)
     _reweigh(row, setup, at.block, at.entry, value, scratch)
-    teach(row, single, sizes, setup.team, at, setup.memories, value, scratch.features)
+    teach(row, single, sizes, setup.team, at, value, day_ms, scratch.features)
     _learn_scale(row, at.block, at.entry, value)
-    _learn_interval(row, setup.team, at.block, at.entry, value)
+    _learn_interval(row, setup.team, at.block, at.entry, value, day_share)
 
 
 @jit
@@ -126,7 +132,7 @@ def _reweigh(
     would outweigh all others for good.
     """
     sizes = setup.sizes
-    size = table_size(sizes.experts)
+    size = sizes.table
     scale = row[block + SCALE_ABSOLUTE]
     reach = MOST_OFF * scale if row[block + LABELS] > SETTLED and scale > 0.0 else LARGEST
     for squared in range(2):
@@ -145,7 +151,8 @@ def _reweigh(
             )  # fmt: skip
         else:
             slope = 1.0 if off > 0.0 else (-1.0 if off < 0.0 else 0.0)
-            at = context_table(sizes, block, int(row[entry + CONTEXT]))
+            context = int(row[entry + sizes.held + CONTEXT]) if sizes.contexts > 1 else 0
+            at = context_table(sizes, block, context)
             learn(
                 row[at : at + size], setup.rule, scratch.predictions, setup.absent_absolute,
                 forecast, slope, scratch.weights,
@@ -165,17 +172,19 @@ def _learn_scale(row: Array, block: int, entry: int, value: float) -> None:
 
 
 @jit
-def _learn_interval(row: Array, team: Team, block: int, entry: int, value: float) -> None:
+def _learn_interval(
+    row: Array, team: Team, block: int, entry: int, value: float, day_share: float
+) -> None:
     state = row[block + INTERVAL : block + DRIFT_STATE]
     conformal_learn(
         state, value, row[entry + PREDICTED], row[entry + LOWER], row[entry + UPPER],
-        row[entry + UNIT], row[entry + DAY_SHARE], floor_of(row, team), team.maximum,
+        row[entry + UNIT], day_share, floor_of(row, team), team.maximum,
     )  # fmt: skip
 
 
 @jit
 def _learn_drift(
-    row: Array, setup: Setup, block: int, entry: int, value: float, rivals: Array
+    row: Array, setup: Setup, block: int, entry: int, value: float, day_share: float, rivals: Array
 ) -> bool:
     """Show a residual to the drift charts; forget regrets if a naive forecast was better.
 
@@ -183,7 +192,7 @@ def _learn_drift(
     """
     if not setup.drift:
         return False
-    unit = usual_error(row[block + INTERVAL : block + DRIFT_STATE], row[entry + DAY_SHARE])
+    unit = usual_error(row[block + INTERVAL : block + DRIFT_STATE], day_share)
     if unit <= 0.0:
         return False
     for i in range(REFERENCES):
@@ -192,8 +201,8 @@ def _learn_drift(
     if not drift_learn(state, (value - row[entry + WEIGHED]) / unit, rivals):
         return False
     if is_rival(state):
-        size = table_size(setup.sizes.experts)
-        for table in range(CONTEXTS + 1):
+        size = setup.sizes.table
+        for table in range(setup.sizes.contexts + 1):
             at = block + setup.sizes.tables_absolute + table * size
             forget(row[at : at + size], FORGOTTEN)
     return True

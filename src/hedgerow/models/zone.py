@@ -48,6 +48,20 @@ def local_time(zone: ZoneTable, time_ms: int) -> int:
 
 
 @jit
+def stretch_of(zone: ZoneTable, time_ms: int) -> int:
+    """Return which of the zone's offsets holds at a UTC time, for `local_from`."""
+    return max(int(np.searchsorted(zone.starts, time_ms, "right")) - 1, 0)
+
+
+@jit
+def local_from(zone: ZoneTable, stretch: int, time_ms: int) -> int:
+    """Return `local_time` without a search: ``stretch`` is that of a time little before."""
+    while stretch + 1 < len(zone.starts) and zone.starts[stretch + 1] <= time_ms:
+        stretch += 1
+    return int(time_ms + zone.offsets[stretch])
+
+
+@jit
 def is_holiday(zone: ZoneTable, local_ms: int) -> bool:
     """Tell whether a local time falls on a public holiday."""
     day = local_ms // _DAY_MS

@@ -69,7 +69,7 @@ class Aggregation(base.Ensemble, base.Regressor):  # type: ignore[misc]  # River
             raise ValueError(f"loss is {loss!r}; it must be one of {', '.join(LOSSES)}")
         self.rule = rule
         self.loss = loss
-        self._table = np.zeros(table_size(len(models)))
+        self._table = np.zeros(table_size(RULES.index(rule), len(models)))
 
     @classmethod
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from hedgerow.models.features import (
     pattern_bin,
     remember,
     standardise_reading,
+    usual_in,
 )
 from hedgerow.models.layout import HEAD, HOLT_LEVEL, HOLT_TREND, SEEN, SURPRISE, row_layout
 from hedgerow.models.profile import Profile
@@ -174,7 +175,7 @@ class WeeklyPattern(Forecaster):  # type: ignore[misc]  # as above
     def forecast(self, horizon: int, xs: list[Features] | None = None) -> list[float]:
         """Return the next slots' means; the series' level where a bin has no value yet."""
         means = [
-            float(self._row[self._sizes.pattern + self._bin(self._slot + h)])
+            usual_in(self._row, self._single, self._sizes, self._bin(self._slot + h))
             for h in range(1, horizon + 1)
         ]
         level = float(self._row[HOLT_LEVEL])

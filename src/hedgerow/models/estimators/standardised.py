@@ -15,7 +15,7 @@ from hedgerow.models.least_squares import Single
 
 Features = dict[base.typing.FeatureName, Any]  # River's own type of a feature value
 
-LARGEST = 1e60  # as in the kernel: fourth powers of it stay finite
+LARGEST = 1e38  # as in the kernel: fourth powers of it stay finite
 
 
 def finite(value: float) -> float:
