@@ -47,7 +47,7 @@ build/audit/bin/pip-audit: Makefile | $(BIN)/python
 
 faults: $(VENV)/.dev  ## Run the fault matrix on real servers and write docs/fault-matrix.md (half an hour; ARGS="-k leaders" runs some again)
 	$(if $(ARGS),,rm -f build/faults/results.json)
-	$(BIN)/pytest -q -m "faults and (kafka or redis)" --fault-matrix docs/fault-matrix.md $(ARGS)
+	$(BIN)/pytest -q -m "faults and (kafka or redis)" --fault-matrix=docs/fault-matrix.md $(ARGS)
 
 fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Fuzz the codecs and the snapshot reader, a million executions each (RUNS=...)
 	$(BIN)/python tests/fuzz/run.py $(if $(RUNS),--runs $(RUNS))
