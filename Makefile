@@ -10,7 +10,7 @@ PIP_AUDIT := pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-kafka test-docker faults fuzz check lint audit bench bench-accuracy \
-  bench-nab format clean lock kafka-jars venv
+  bench-cost bench-nab format clean lock kafka-jars venv
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Fuzz the codecs and the snapshot reader, a 
 
 bench: $(VENV)/.dev  ## Measure speed, beside the stock way of feeding Faust
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-cost: $(VENV)/.dev  ## Measure what a series of each preset costs, in bytes and in microseconds
+	$(BIN)/python -m benchmarks.cost
 
 bench-nab: $(VENV)/.dev  ## Score anomaly detectors on the Numenta Anomaly Benchmark, write docs/anomaly.md
 	$(BIN)/python -m benchmarks.nab --write $(ARGS)

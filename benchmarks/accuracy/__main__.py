@@ -20,7 +20,7 @@ errors = Console(stderr=True, highlight=False)
 
 def main(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only our default and the naive methods; no report.")
+        bool, typer.Option("--quick", help="Only our presets and the naive methods; no report.")
     ] = False,
     sets: Annotated[str, typer.Option(help="Which sets, by comma.")] = ",".join(FEEDS),
     out: Annotated[

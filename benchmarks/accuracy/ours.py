@@ -36,9 +36,9 @@ class Run:
     intervals: dict[tuple[int, int], Interval]
 
 
-def learner_for(feed: Feed) -> Learner:
-    """Make a learner with the defaults: nothing is given but horizons and time zone."""
-    profile = Profile(feed.name, horizons=feed.horizons)
+def learner_for(feed: Feed, preset: str = "accurate") -> Learner:
+    """Make a learner with the defaults: only horizons, time zone and the preset are given."""
+    profile = Profile(feed.name, horizons=feed.horizons, experts=(preset,))
     return Learner(CityModel(profiles=(profile,), timezone=feed.timezone))
 
 
@@ -60,7 +60,7 @@ def log_of(feed: Feed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.concatenate(which)[order], np.concatenate(slots)[order]
 
 
-def run(feed: Feed) -> Run:
+def run(feed: Feed, preset: str = "accurate") -> Run:
     """Step a fresh learner through the feed."""
     columns = ("predicted", "mean", "lower", "upper")
     out = {
@@ -68,7 +68,7 @@ def run(feed: Feed) -> Run:
         for number, series in enumerate(feed.series)
         for horizon in feed.horizons
     }
-    learner = learner_for(feed)
+    learner = learner_for(feed, preset)
     which, slots = log_of(feed)
     for begin in range(0, len(which), BATCH):
         series, slot = which[begin : begin + BATCH], slots[begin : begin + BATCH]

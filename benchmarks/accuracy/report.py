@@ -9,9 +9,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.accuracy.elec2 import Elec2
+from benchmarks.accuracy.presets import (
+    cost_verdicts,
+    expert_verdict,
+    lean_verdicts,
+    preset_table,
+)
 from benchmarks.accuracy.run import Findings
-from benchmarks.accuracy.score import OURS, Error, Scored
+from benchmarks.accuracy.score import LEAN, OURS, Error, Scored
 from benchmarks.accuracy.tables import (
+    Verdict,
     by_cell,
     cell_ratio,
     interval_table,
@@ -37,8 +44,9 @@ MAE is scored on `predicted`, RMSE on `mean`. An error is given as a share of th
 three naive forecasts (persistence, same slot yesterday, same slot last week), *chosen in
 hindsight* for each series, horizon and loss; a cell shows the median over its series. Below 1 is
 better. Ours is the product's own `Learner.step` with one configuration for all sets: horizons
-and time zone are given, everything else is the default, the period is inferred. The forecasts of
-a series' first 20 readings, from which that is done, do not exist, and none of them is scored.
+and time zone are given, everything else is the default, the period is inferred. (*lean* names the
+other preset besides.) The forecasts of a series' first 20 readings, from which that is done, do
+not exist, and none of them is scored.
 """
 
 SETS = """\
@@ -72,16 +80,23 @@ def document(findings: Findings, command: str, cuts: Sequence[str]) -> str:
         SETS.strip(),
         versions(),
         "## What was aimed at",
-        markdown(
-            ("aim", "found", ""),
-            [
-                [aim, found, "met" if met else "**missed**"]
-                for aim, found, met in (
-                    *verdicts(cells),
-                    *interval_verdicts(findings.calibrations),
-                )
-            ],
+        "Of the default preset, `accurate`:",
+        aims(
+            *verdicts(cells),
+            *interval_verdicts(findings.calibrations[OURS]),
+            *cost_verdicts("accurate", findings.costs),
         ),
+        "Of `lean`, for banks of very many series:",
+        aims(
+            *lean_verdicts(cells),
+            *interval_verdicts(findings.calibrations[LEAN]),
+            expert_verdict("lean", findings.costs),
+            *cost_verdicts("lean", findings.costs),
+        ),
+        "Medians over the cells with reference values. Size and time are those of an hourly series "
+        "with\nhorizons of 1, 3 and 12 slots, alerts on, the median of 200 rounds on this machine; "
+        "`make bench-cost`\nmeasures them alone.",
+        preset_table(cells, findings.costs),
         "## Beside the best existing methods",
         "Reference values, measured before with this protocol on these files: *best single* is "
         "the best\nof recursive least squares (forgetting 0.999, 0.9998, 1), LightGBM refitted "
@@ -90,6 +105,8 @@ def document(findings: Findings, command: str, cuts: Sequence[str]) -> str:
         "absolute loss. The gap is ours to the better\nML-Poly column. Bold: at or below every "
         "reference value.",
         main_table(cells),
+        "The same of `lean`:",
+        main_table(cells, LEAN),
         "Scored on the same slots, a method is not asked about a slot whose naive forecast is "
         "missing, after a\nhole for instance. The other way: each method on every slot that it has "
         "a forecast and a label for.",
@@ -110,10 +127,18 @@ def document(findings: Findings, command: str, cuts: Sequence[str]) -> str:
         "## Intervals",
         "Asked for: 90 %. The width is compared with that of the narrowest fixed interval around\n"
         "our own forecasts that holds 90 % of the labels, chosen in hindsight.",
-        interval_table(findings.calibrations),
+        interval_table(findings.calibrations[OURS]),
         *elec2(findings.elec2, cell_ratio(cells.get(("elec2", 1), []), OURS)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def aims(*verdicts: Verdict) -> str:
+    """What was aimed at and found."""
+    return markdown(
+        ("aim", "found", ""),
+        [[aim, found, "met" if met else "**missed**"] for aim, found, met in verdicts],
+    )
 
 
 def others(scored: Sequence[Scored]) -> list[str]:

@@ -1,4 +1,4 @@
-"""One run: our default and, unless it is to be quick, the others, feed by feed."""
+"""One run: our presets and, unless it is to be quick, the others, feed by feed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from benchmarks.accuracy.elec2 import Elec2, classify
 from benchmarks.accuracy.experts import expert_forecasts
 from benchmarks.accuracy.forecasts import Forecast
 from benchmarks.accuracy.intervals import Calibration, calibration
+from benchmarks.accuracy.presets import PRESET_OF
 from benchmarks.accuracy.regret import Regret, regret
 from benchmarks.accuracy.score import OURS, Scored, score
 from benchmarks.accuracy.sets import Feed, load
+from benchmarks.cost import Cost, preset_costs
 
 if TYPE_CHECKING:
     from benchmarks.accuracy.peers.everyone import Made
@@ -59,19 +61,22 @@ class Findings:
         Every series and horizon, on all slots.
     groups : dict of str to list of Scored
         Methods that have few origins or series, with ours and the naive ones on those, by group.
-    calibrations : list of Calibration
-        Our intervals.
+    calibrations : dict of str to list of Calibration
+        The intervals of either preset.
     regrets : list of Regret
-        Our losses against our own experts'.
+        Our default's losses against its own experts'.
+    costs : list of Cost
+        What a series of either preset takes.
     seconds : dict of str to float
         CPU time by method.
     """
 
     scored: list[Scored] = field(default_factory=list)
     groups: dict[str, list[Scored]] = field(default_factory=dict)
-    calibrations: list[Calibration] = field(default_factory=list)
+    calibrations: dict[str, list[Calibration]] = field(default_factory=dict)
     regrets: list[Regret] = field(default_factory=list)
     elec2: Elec2 | None = None
+    costs: list[Cost] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -96,31 +101,37 @@ def measure(
     findings = Findings()
     for name in names:
         feed = load(name)
-        began = process_time()
-        run = ours.run(feed)
-        taken = process_time() - began
-        findings.seconds[OURS] = findings.seconds.get(OURS, 0.0) + taken
         readings = len(ours.log_of(feed)[0])
-        say(f"{name}: {readings:,} readings of {len(feed.series)} series in {taken:.1f} s")
+        runs = {}
+        for method, preset in PRESET_OF.items():
+            began = process_time()
+            runs[method] = ours.run(feed, preset)
+            taken = process_time() - began
+            findings.seconds[method] = findings.seconds.get(method, 0.0) + taken
+            say(
+                f"{name}: {readings:,} readings of {len(feed.series)} series by `{preset}` in "
+                f"{taken:.1f} s"
+            )
         found = [] if others is None else others(feed, say)
         for other in found:
             before = findings.seconds.get(other.name, 0.0)
             findings.seconds[other.name] = before + other.seconds
-        _score(feed, run, found, findings)
+        _score(feed, runs, found, findings)
         if with_regret:
             panel, said = expert_forecasts(feed)
             for (number, horizon), lines in said.items():
-                forecast = run.forecasts[number, horizon]
+                forecast = runs[OURS].forecasts[number, horizon]
                 findings.regrets.append(
                     regret(feed.series[number], horizon, forecast, panel, lines)
                 )
             say(f"{name}: regret against {len(panel.names)} experts")
         if name == "elec2":
-            findings.elec2 = classify(feed, run)
+            findings.elec2 = classify(feed, runs[OURS])
+    findings.costs = preset_costs()
     return findings
 
 
-def _score(feed: Feed, run: ours.Run, found: list[Other], findings: Findings) -> None:
+def _score(feed: Feed, runs: dict[str, ours.Run], found: list[Other], findings: Findings) -> None:
     for number, series in enumerate(feed.series):
         for horizon in feed.horizons:
             key = number, horizon
@@ -129,7 +140,7 @@ def _score(feed: Feed, run: ours.Run, found: list[Other], findings: Findings) ->
                 if key in other.made:
                     groups.setdefault(other.group, {})[other.name] = other.made[key]
             for group, methods in groups.items():
-                mine = {OURS: run.forecasts[key], **methods}
+                mine = {name: run.forecasts[key] for name, run in runs.items()} | methods
                 if not group:
                     findings.scored.append(score(series, horizon, mine))
                     continue
@@ -138,9 +149,10 @@ def _score(feed: Feed, run: ours.Run, found: list[Other], findings: Findings) ->
                 findings.groups.setdefault(group, []).append(
                     score(series, horizon, mine, among=common)
                 )
-            findings.calibrations.append(
-                calibration(series, horizon, run.forecasts[key], run.intervals[key])
-            )
+            for name, run in runs.items():
+                findings.calibrations.setdefault(name, []).append(
+                    calibration(series, horizon, run.forecasts[key], run.intervals[key])
+                )
 
 
 def save(findings: Findings, path: Path) -> None:

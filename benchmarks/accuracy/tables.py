@@ -19,10 +19,11 @@ from benchmarks.accuracy.anchors import (
 )
 from benchmarks.accuracy.intervals import LEVEL, Calibration
 from benchmarks.accuracy.regret import Regret
-from benchmarks.accuracy.score import NAIVE, OURS, Error, Scored
+from benchmarks.accuracy.score import LEAN, NAIVE, OURS, Error, Scored
 
 MIDDLE, FAR, WIDER = 0.015, 0.04, 1.1  # what is asked of the intervals
 Cells = dict[tuple[str, int], list[Scored]]
+Verdict = tuple[str, str, bool]  # what was aimed at, what came out, and whether that is enough
 
 
 def by_cell(scored: Iterable[Scored]) -> Cells:
@@ -47,11 +48,11 @@ def markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rule, *lines))
 
 
-def main_table(cells: Cells) -> str:
-    """Our ratios beside the reference values."""
+def main_table(cells: Cells, method: str = OURS) -> str:
+    """The ratios of one of our presets beside the reference values."""
     lines = []
     for (cell, horizon), series in cells.items():
-        ours = cell_ratio(series, OURS)
+        ours = cell_ratio(series, method)
         anchor = ANCHORS.get((cell, horizon))
         if anchor is None or ours is None:
             continue
@@ -113,8 +114,33 @@ def mark(ours: float, single: float, mlpoly: float) -> str:
     return f"**{text}**" if round(ours, 3) <= min(single, mlpoly) else text
 
 
-def verdicts(cells: Cells) -> list[tuple[str, str, bool]]:
-    """What was aimed at, what came out, and whether that is enough."""
+def median_ratio(cells: Cells, method: str) -> Error:
+    """Median over the cells that have reference values."""
+    ratios = [
+        ratio
+        for key, series in cells.items()
+        if key in ANCHORS and (ratio := cell_ratio(series, method)) is not None
+    ]
+    return Error(median(r.mae for r in ratios), median(r.rmse for r in ratios))
+
+
+def worst_series(cells: Cells, method: str) -> tuple[int, int, float, Scored]:
+    """How many series of how many are above the limit, the worst one's MAE ratio, and that one.
+
+    Only those with more than four weeks of data count.
+    """
+    everyone = [
+        (one.ratio(method).mae, one)
+        for key, series in cells.items()
+        for one in series
+        if one.days > AFTER_DAYS and key in ANCHORS
+    ]
+    worst, one = max(everyone, key=lambda pair: pair[0])
+    return sum(ratio > NEVER_WORSE for ratio, _ in everyone), len(everyone), worst, one
+
+
+def verdicts(cells: Cells) -> list[Verdict]:
+    """Compare our default's errors with what was aimed at."""
     known = [
         (ANCHORS[key], cell_ratio(series, OURS)) for key, series in cells.items() if key in ANCHORS
     ]
@@ -141,27 +167,20 @@ def verdicts(cells: Cells) -> list[tuple[str, str, bool]]:
             (f"{loss}: median ratio over all cells at most {limit:.2f}", f"{middle:.3f}",
              middle <= limit)
         )  # fmt: skip
-    everyone = [
-        (one.ratio(OURS).mae, one)
-        for series in cells.values()
-        for one in series
-        if one.days > AFTER_DAYS and (one.cell, one.horizon) in ANCHORS
-    ]
-    worst = max(everyone, key=lambda pair: pair[0])
-    over = sum(ratio > NEVER_WORSE for ratio, _ in everyone)
+    over, count, worst, one = worst_series(cells, OURS)
     found.append(
         (
             f"MAE: no series with more than four weeks of data above {NEVER_WORSE} times its best "
             "naive forecast",
-            f"{over} of {len(everyone)} above; worst {worst[0]:.3f} ({worst[1].cell} "
-            f"{worst[1].series}, {worst[1].horizon} ahead)",
+            f"{over} of {count} above; worst {worst:.3f} ({one.cell} {one.series}, "
+            f"{one.horizon} ahead)",
             over == 0,
         )
     )
     return found
 
 
-def interval_verdicts(calibrations: Sequence[Calibration]) -> list[tuple[str, str, bool]]:
+def interval_verdicts(calibrations: Sequence[Calibration]) -> list[Verdict]:
     """The same for the intervals, over all series, horizons and fortnights."""
     mine = [one for one in calibrations if (one.cell, one.horizon) in ANCHORS]
     off = np.abs(np.concatenate([one.windows for one in mine]) - LEVEL)
@@ -227,8 +246,8 @@ def peer_table(cells: Cells, methods: Sequence[str]) -> str:
 
 
 def naive_and(methods: Sequence[str]) -> list[str]:
-    """Our default first, then the naive methods, then the others."""
-    return [OURS, *NAIVE, *methods]
+    """Our presets first, then the naive methods, then the others."""
+    return [OURS, LEAN, *NAIVE, *methods]
 
 
 def interval_table(calibrations: Sequence[Calibration]) -> str:

@@ -15,8 +15,9 @@ from benchmarks.accuracy.intervals import calibration, narrowest
 from benchmarks.accuracy.peers.design import design, filled
 from benchmarks.accuracy.regret import best_mix, project, regret
 from benchmarks.accuracy.run import Findings
-from benchmarks.accuracy.score import OURS, origins, score
+from benchmarks.accuracy.score import LEAN, OURS, origins, score
 from benchmarks.accuracy.sets import Feed, Series
+from benchmarks.cost import Cost
 
 HOUR_MS = 3_600_000
 HORIZONS = (1, 3, 24)
@@ -220,12 +221,22 @@ def test_the_report_compares_with_every_reference_value(feed: Feed, run: ours.Ru
         for horizon in feed.horizons:
             key = number, horizon
             forecast = run.forecasts[key]
-            findings.scored.append(score(one, horizon, {OURS: forecast, "other": forecast}))
-            findings.calibrations.append(calibration(one, horizon, forecast, run.intervals[key]))
+            methods = {OURS: forecast, LEAN: forecast, "other": forecast}
+            findings.scored.append(score(one, horizon, methods))
+            for name in (OURS, LEAN):
+                told = calibration(one, horizon, forecast, run.intervals[key])
+                findings.calibrations.setdefault(name, []).append(told)
+    findings.costs = [
+        Cost("accurate", 12, 40_000, few=4.0, many=7.0, fastest=6.0),
+        Cost("lean", 9, 15_900, few=2.0, many=3.2, fastest=2.8),
+    ]
     text = report.document(findings, "make bench-accuracy", ["a cut"])
     for horizon in HORIZONS:
         anchor = ANCHORS["metro_i94", horizon]
         assert f"{anchor.mae:.3f} {anchor.best}" in text
-    assert "| hedgerow | persistence | day | week | other |" in text
+    assert "| hedgerow | hedgerow, lean | persistence | day | week | other |" in text
+    assert text.count(f"| {anchor.mae:.3f} {anchor.best} |") == 2  # in a table of each preset
+    assert "| at most 16 KB a series | 15.9 KB | met |" in text
+    assert "| 2.0 and 3.2 µs | **missed** |" in text
     assert "- a cut" in text
     assert "of 6 above; worst" in text

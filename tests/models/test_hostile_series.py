@@ -90,3 +90,11 @@ def test_a_constant_series_is_forecast_exactly(constant: float) -> None:
     )
     assert result.predicted[-1].tolist() == pytest.approx([constant] * 3, abs=1e-12)
     assert result.upper[-1].tolist() == pytest.approx([constant] * 3, abs=1e-12)
+
+
+def test_a_meter_far_from_zero_loses_no_digits() -> None:
+    profile = Profile("all", period_seconds=3600, experts=("pattern", "levels"), naive=False)
+    values = [float(round(v)) for v in daily(24 * 30)]
+    near = run(Learner(CityModel((profile,))), one_series(values))
+    far = run(Learner(CityModel((profile,))), one_series([1e8 + v for v in values]))
+    assert far.predicted - 1e8 == pytest.approx(near.predicted, abs=1e-3)

@@ -29,7 +29,15 @@ from hedgerow.models.conformal import (
     usual_error,
 )
 from hedgerow.models.drift import QUIET, drift_offset
-from hedgerow.models.ensemble import ask, forget_roots, freeze, stand
+from hedgerow.models.ensemble import (
+    SMALL,
+    Place,
+    ask,
+    forget_roots,
+    freeze,
+    hour_model_at,
+    stand,
+)
 from hedgerow.models.episodes import (
     Events,
     Outlook,
@@ -74,6 +82,7 @@ from hedgerow.models.layout import (
     Layout,
 )
 from hedgerow.models.least_squares import Single, gain_step
+from hedgerow.models.prefetch import fetch, fetch_single
 from hedgerow.models.rows import (
     LARGEST,
     Rows,
@@ -123,6 +132,7 @@ def take(
         out.outcomes[reading.position] = DUPLICATE if slot == row[SLOT] else LATE
         return False
     out.outcomes[reading.position] = LEARNED
+    fetch(rows.next_exact, 0, sizes.ring)
     value = clamp(reading.value, LARGEST)
     slot_ms = time_of(row, sizes, slot)
     stretch = stretch_of(setup.zone, min(reading.time_ms, slot_ms))
@@ -140,9 +150,11 @@ def take(
     if standardise_reading(row, value):
         _leave_roots(row, single, setup)
     for k in range(len(horizons)):
+        fetch(rows.next_exact, blocks[k], blocks[k] + sizes.pending)
         entry = due(row, sizes, blocks[k], horizons[k], slot)
         if entry >= 0:
             at = place(setup, k, slot - horizons[k])
+            _fetch_model(rows, sizes, at, slot_ms % DAY_MS)
             settle(row, single, setup, at, value, slot_ms % DAY_MS, scratch)
     repeated = value == row[sizes.ring + int(row[SLOT]) % sizes.ring_size]
     note_repeat(row, repeated, sizes.period_ms)
@@ -170,6 +182,14 @@ def take(
         memory = min(setup.memories[i], DRIFT_MEMORY) if drifted else setup.memories[i]
         gain_step(covariance, x, gain, scratch.features, memory)
     return True
+
+
+@jit
+def _fetch_model(rows: Rows, sizes: Layout, at: Place, day_ms: int) -> None:
+    """Ask for the next row's small model of a part of the day."""
+    if sizes.hour_bins > 0:
+        start = hour_model_at(sizes, at, day_ms)
+        fetch_single(rows.next_single, start, start + SMALL)
 
 
 @jit
@@ -246,6 +266,8 @@ def forecast(
         horizon = horizons[k]
         at = place(setup, k, slot)
         entry = at.entry
+        fetch(rows.next_exact, entry, entry + sizes.entry)
+        _fetch_model(rows, sizes, at, scratch.day_ms[k])
         day_ms = scratch.day_ms[k]
         ask(row, single, sizes, setup.team, at, day_ms, external[k], setup.river)
         _aggregate(row, setup, at.block, entry, day_ms, scratch.weights)
@@ -306,7 +328,8 @@ def step_rows(
     """
     for i in range(len(positions)):
         p = positions[i]
-        rows = Rows(exact[where[i]], single[where[i]])
+        after = where[min(i + 1, len(positions) - 1)]
+        rows = Rows(exact[where[i]], single[where[i]], exact[after], single[after])
         if outside[p] >= 0:
             out.outcomes[p] = take_outside(
                 rows.exact, setup.sizes, outside[p], time_ms[p], values[p]

@@ -127,7 +127,7 @@ class PluginBank(Bank):
         self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
         for line, p in zip(where.tolist(), positions.tolist(), strict=True):
             reading = Reading(p, int(time_ms[p]), float(values[p]), int(offsets[p]))
-            rows = row_places.Rows(self.rows[line], self.singles[line])
+            rows = row_places.Rows(*2 * (self.rows[line], self.singles[line]))
             if outside[p] >= 0:
                 out.outcomes[p] = kernel.take_outside(
                     rows.exact, self.setup.sizes, outside[p], reading.time_ms, reading.value

@@ -59,10 +59,12 @@ class Setup(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """One series' row on both planes."""
+    """One series' row on both planes, and that of the series whose turn is next, or the same."""
 
     exact: Array
     single: Single
+    next_exact: Array
+    next_single: Single
 
 
 class Scratch(NamedTuple):
