@@ -39,7 +39,8 @@ def lean_verdicts(cells: Cells) -> list[Verdict]:
     ours, lean = (median_ratio(cells, method).mae for method in (OURS, LEAN))
     found = [
         (
-            f"MAE: median ratio over all cells at most {100 * (LEAN_WITHIN - 1):.0f} % above `accurate`",
+            f"MAE: median ratio over all cells at most {round(100 * LEAN_WITHIN) - 100} % above "
+            "`accurate`",
             f"{lean:.3f}, {lean / ours - 1:+.1%}",
             lean <= LEAN_WITHIN * ours,
         )
