@@ -13,7 +13,7 @@ from benchmarks.accuracy.sets import Series
 
 UNSCORED_DAYS = 14
 OURS = "hedgerow"
-LEAN = "hedgerow, lean"  # the other preset
+LEAN = "hedgerow lean"  # the other preset
 NAIVE = ("persistence", "day", "week")
 
 

@@ -234,7 +234,7 @@ def test_the_report_compares_with_every_reference_value(feed: Feed, run: ours.Ru
     for horizon in HORIZONS:
         anchor = ANCHORS["metro_i94", horizon]
         assert f"{anchor.mae:.3f} {anchor.best}" in text
-    assert "| hedgerow | hedgerow, lean | persistence | day | week | other |" in text
+    assert "| hedgerow | hedgerow lean | persistence | day | week | other |" in text
     assert text.count(f"| {anchor.mae:.3f} {anchor.best} |") == 2  # in a table of each preset
     assert "| at most 16 KB a series | 15.9 KB | met |" in text
     assert "| 2.0 and 3.2 µs | **missed** |" in text
