@@ -38,9 +38,9 @@ def examine(settings: Settings) -> Iterator[Check]:
     """Check one thing after the other, the most basic first."""
     yield _libraries()
     yield from _city(settings)
-    reached = yield from _broker(settings)
-    yield from _redis(settings)
-    if reached:
+    broker = yield from _broker(settings)
+    store = yield from _redis(settings)
+    if broker and store:
         yield from examine_log(settings)
     yield http_port(settings.http)
 
@@ -120,13 +120,14 @@ def _topic(
     return Check(name, Status.OK, str(found))
 
 
-def _redis(settings: Settings) -> Iterator[Check]:
+def _redis(settings: Settings) -> Generator[Check, None, bool]:
+    """Return whether Redis let us in."""
     advice = "start it, or set redis.url (HEDGEROW_REDIS__URL)"
     try:
         client = connect_one(settings.redis, decode_responses=True)
     except (RedisError, OSError) as error:  # a cluster is asked for its nodes at once
         yield Check("redis", Status.FAIL, f"does not answer: {error}", advice)
-        return
+        return False
     with client:
         try:
             info: dict[str, str | int] = client.info()
@@ -135,14 +136,15 @@ def _redis(settings: Settings) -> Iterator[Check]:
             if sentence is not None:
                 advice = "see docs/security.md, Redis"
                 yield Check("redis access", Status.FAIL, sentence, advice)
-                return
+                return False
             yield Check("redis", Status.FAIL, f"does not answer: {error}", advice)
-            return
+            return False
         yield _redis_version(info)
         yield _redis_writable(client, settings.redis.prefix)
         yield _redis_persistence(client, info)
         yield _redis_memory(info)
         yield _clock(client)
+    return True
 
 
 def _redis_version(info: dict[str, str | int]) -> Check:
