@@ -387,3 +387,15 @@ def test_a_settings_file_and_a_period_decide_how_it_is_learned(
     assert [(p["name"], p["horizon"]) for p in found["profiles"]] == [("three", 2)]
     assert found["series"][0]["lead_time_seconds"] == 4 * 3600
     assert found["counts"]["duplicate"] == pytest.approx(len(rows(series=1)) / 2, abs=1)
+
+
+def test_companions_named_in_a_settings_file_have_a_share(tmp_path: Path, typed: Typed) -> None:
+    config = tmp_path / "city.toml"
+    config.write_text(
+        '[[profiles]]\nname = "near"\nhorizons = [1]\nneighbours = { s0 = ["s1"] }\n', "utf-8"
+    )
+    path = written(tmp_path / "r.csv", rows(series=2))
+    found = json.loads(typed(path, "--config", config, "--json")[1])
+    shares = {line["name"]: line["mean_weights"]["companions_mean"] for line in found["series"]}
+    assert shares["s0"] > 0.0
+    assert shares["s1"] == 0.0

@@ -21,6 +21,7 @@ from river import base
 from hedgerow.models import CityModel, Learner, Profile, estimators
 from hedgerow.models import layout as at
 from hedgerow.models.aggregation import RULES
+from hedgerow.models.companions import company_at
 from hedgerow.models.ensemble import (
     SMALL,
     Place,
@@ -153,6 +154,39 @@ def test_the_hourly_estimator_is_its_expert_in_every_bit() -> None:
         start = hour_model_at(bank.sizes, bank.place, part * HOUR)
         theirs = bank.single[start : start + SMALL]
         assert model._models[part].tobytes() == theirs.tobytes()
+
+
+def test_the_estimator_on_companions_is_its_expert_in_every_bit() -> None:
+    near_s1 = {"s1": ("s2", "s3")}
+    profile = Profile("all", period_seconds=3600, horizons=(1,), neighbours=near_s1, drift=False)
+    learner = Learner(CityModel((profile,)))
+    log, near = one_series(SMOOTH), one_series(daily(LENGTH, seed=5), sensor="s2")
+    names = [f"x{i}" for i in range(1, 13)]
+    model = estimators.CompanionLeastSquares(names[6:], scale=False)
+    frozen: dict[str, float] = {}
+    shift = scale = 0.0
+    awake = 0
+    for i, value in enumerate(SMOOTH):
+        if frozen:
+            label = cut((math.sqrt(value) - shift) / scale) if scale > 0 else 0.0
+            model.learn_one(frozen, label)
+        if not 100 <= i < 120:
+            run(learner, near.part(i, i + 1))
+        run(learner, log.part(i, i + 1))
+        bank = learner.banks[0]
+        line = int(learner.series.rows[learner.series.find("s1", "")])
+        row, single, sizes = bank.rows[line], bank.singles[line], bank.layout.sizes
+        here = place(bank.setup, 0, int(row[at.SLOT]))
+        start = company_at(sizes, here.slot)
+        x = single[start : start + sizes.company]
+        frozen = dict(zip(names, x[1:13].tolist(), strict=True)) if x[0] else {"x1": 0.0}
+        shift, scale = row[here.entry + at.ROOT_SHIFT], row[here.entry + at.ROOT_SCALE]
+        root = max(shift + scale * model.predict_one(frozen), 0.0)
+        theirs = row[here.entry + at.ENTRY_HEAD + bank.setup.companions]
+        assert theirs == root * root or math.isnan(theirs)
+        assert math.isnan(theirs) == math.isnan(root) == (not x[0])
+        awake += bool(x[0])
+    assert awake == LENGTH - 17  # the last signal of the silent hours is fresh for three
 
 
 class Told(base.Regressor):  # type: ignore[misc]

@@ -97,6 +97,31 @@ def city_log(seed: int, readings: int) -> Log:
     )
 
 
+def company_log(seed: int, readings: int) -> Log:
+    """Sensors with several quantities of two periods, some in one message, with all faults."""
+    rng = random.Random(seed)
+    clock, rows = START, list[tuple[str, str, int, float]]()
+    while len(rows) < readings:
+        clock += HOUR if rng.random() < 0.97 else rng.randint(2, 30) * HOUR
+        load = math.sin(clock / DAY * 2 * math.pi) + rng.gauss(0, 0.3)
+        for sensor in rng.sample(["a", "b", "c"], k=rng.randint(1, 3)):
+            own = load + rng.gauss(0, 0.1)
+            late = rng.random() < 0.03
+            time_ms = clock - 2 * HOUR if late else clock + rng.randint(0, HOUR // 8)
+            rows.append((sensor, "flow", time_ms, 50 + 20 * own))
+            if rng.random() < 0.8:
+                rows.append((sensor, "speed", time_ms, 60 - 10 * own))
+            if rng.random() < 0.3:
+                rows.append((sensor, "heat", time_ms, 5 * own))
+    columns = list(zip(*rows[:readings], strict=True))
+    return Log(
+        list(columns[0]),
+        list(columns[1]),
+        np.array(columns[2], np.int64),
+        np.array(columns[3], np.float64),
+    )
+
+
 def quiet_log(seed: int, readings: int) -> Log:
     """Weeks of sensors that fall silent, one by one or all at once, get stuck, or run ahead."""
     rng = random.Random(seed)
@@ -132,6 +157,19 @@ CITY = CityModel(
     ),
     timezone="Europe/Vienna",
 )
+
+
+COMPANY = CityModel(
+    profiles=(
+        Profile(
+            "flows", match=("*/flow",), horizons=(1, 4), period_seconds=3600.0,
+            experts=("pattern",), companions=("speed", "heat"),
+            neighbours={"a": ("b", "c/speed"), "b/flow": ("a",), "c": ("nobody", "b/heat")},
+        ),
+        Profile("speeds", match=("*/speed",), companions=("flow",), experts=("pattern",)),
+        Profile("heats", match=("*/heat",), period_seconds=3 * 3600.0, experts=("pattern",)),
+    )
+)  # fmt: skip
 
 
 def run(learner: Learner, log: Log) -> StepResult:

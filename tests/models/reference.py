@@ -2,8 +2,8 @@
 
 Shares no code with the package. Covers one hourly series in UTC without holidays: standardiser,
 memory, weekly pattern, smoothed levels, features, least squares, the models by part of the day
-on the scale of roots, the expert for held values, and ML-Poly in its contexts. Intervals and
-drift have tests of their own and are left out.
+on the scale of roots, the expert for held values, the one on companions, and ML-Poly in its
+contexts. Intervals and drift have tests of their own and are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Vector = NDArray[np.float64]
 
 HOUR = 3_600_000
 RATES = (0.3, 0.1, 0.03)
-ONLY_MEAN, ONLY_MEDIAN = {"hour_mean"}, {"hour", "hold"}
+ONLY_MEAN, ONLY_MEDIAN = {"hour_mean", "companions_mean"}, {"hour", "hold", "companions"}
 
 
 def cut(value: float, most: float) -> float:
@@ -103,6 +103,16 @@ class MlPoly:
             self.squares[name] = self.squares.get(name, 0.0) + r * r
 
 
+@dataclass(frozen=True)
+class Signal:
+    """What a series shows those whose companion it is, roots in standard deviations."""
+
+    slot: int
+    stands: float
+    off: float
+    off_before: float
+
+
 @dataclass
 class Pending:
     """A forecast that waits for its label."""
@@ -117,6 +127,8 @@ class Pending:
     part: int
     clues: Vector | None
     context: int
+    company_x: Vector | None
+    company_gain: Vector | None
     told: dict[str, float] = field(default_factory=dict)
     predicted: float = 0.0
     mean: float = 0.0
@@ -125,7 +137,9 @@ class Pending:
 class Horizon:
     """What is learned for one horizon."""
 
-    def __init__(self, features: int, memories: tuple[float, ...]) -> None:
+    def __init__(self, features: int, memories: tuple[float, ...], company: int) -> None:
+        self.company = np.zeros(company)
+        self.company_spread = 0.0
         self.thetas = [np.zeros(features) for _ in memories]
         self.hour = [LeastSquares(7, Reference.hour_memory) for _ in range(24)]
         self.hold = LeastSquares(7, 0.9995)
@@ -149,9 +163,13 @@ class Reference:
     most_off = 50.0
     damping = 0.9
     contexts = 4
+    stale_after = 3
 
-    def __init__(self, horizons: tuple[int, ...], memories: tuple[float, ...]) -> None:
+    def __init__(
+        self, horizons: tuple[int, ...], memories: tuple[float, ...], places: int = 0
+    ) -> None:
         self.memories = memories
+        self.company = LeastSquares(6 + len(horizons) + 3 * places, 0.9995)
         self.features = 23 + 3 * len(horizons)
         self.values, self.roots = Standardiser(), Standardiser()
         self.negative = False
@@ -166,9 +184,12 @@ class Reference:
         self.run = 0
         self.repeats_fast = self.repeats_slow = 0.0
         self.large = [LeastSquares(self.features, memory) for memory in memories]
-        self.horizons = {h: Horizon(self.features, memories) for h in horizons}
+        size = len(self.company.theta)
+        self.horizons = {h: Horizon(self.features, memories, size) for h in horizons}
 
-    def step(self, time_ms: int, value: float) -> dict[int, tuple[float, float]]:
+    def step(
+        self, time_ms: int, value: float, signals: tuple[Signal | None, ...] = ()
+    ) -> dict[int, tuple[float, float]]:
         """Learn a reading; return ``predicted`` and ``mean`` of every horizon."""
         slot = time_ms // HOUR
         self._standardise(value)
@@ -184,8 +205,10 @@ class Reference:
         for k, h in enumerate(self.horizons):
             x[23 + 3 * k : 26 + 3 * k] = self._target_features(slot, h)
         gains = [model.gain(x) for model in self.large]
+        beside = self._company_features(slot, signals)
+        company = (None, None) if beside is None else (beside, self.company.gain(beside))
         for h, horizon in self.horizons.items():
-            horizon.pending[slot] = pending = self._freeze(slot, h, x, gains)
+            horizon.pending[slot] = pending = self._freeze(slot, h, x, gains, company)
             self._ask(horizon, pending, slot, h)
         return {
             h: (horizon.pending[slot].predicted, horizon.pending[slot].mean)
@@ -202,9 +225,12 @@ class Reference:
         if value < 0 and not self.negative:
             self.negative = True
             self.roots.start(self.values.kept)
+            self.company = LeastSquares(len(self.company.theta), self.company.memory)
             for horizon in self.horizons.values():
                 horizon.hour = [LeastSquares(7, self.hour_memory) for _ in range(24)]
                 horizon.hold = LeastSquares(7, 0.9995)
+                horizon.company = np.zeros_like(horizon.company)
+                horizon.company_spread = 0.0
                 for pending in horizon.pending.values():
                     pending.root_shift = math.nan
         self.values.learn(value)
@@ -287,14 +313,53 @@ class Reference:
         days, weeks = max(math.ceil(h / 24), 1), max(math.ceil(h / 168), 1)
         return self.ago(slot + h - 24 * days), self.ago(slot + h - 168 * weeks)
 
-    def _freeze(self, slot: int, h: int, x: Vector, gains: list[Vector]) -> Pending:
+    def rooted(self, what: float | None, fallback: float) -> float:
+        return self.roots.z(None if what is None else self.root(what), fallback)
+
+    def signal(self) -> Signal | None:
+        if self.slot is None:
+            return None
+        off = []
+        for slot, deviation in (
+            (self.slot, self.deviation),
+            (self.slot - 1, self.deviation_before),
+        ):
+            value = self.ring.get(slot)
+            off.append(
+                0.0
+                if value is None
+                else self.rooted(value, 0.0) - self.rooted(value - deviation, 0.0)
+            )
+        return Signal(self.slot, self.rooted(self.ring[self.slot], 0.0), off[0], off[1])
+
+    def _company_features(self, slot: int, signals: tuple[Signal | None, ...]) -> Vector | None:
+        """What the expert on companions goes by, nothing if there is no fresh signal."""
+        fresh = [s if s and abs(slot - s.slot) <= self.stale_after else None for s in signals]
+        if not any(fresh):
+            return None
+        value = self.ring[slot]
+        usual = value - self.deviation
+        z, z_usual = self.rooted(value, 0.0), self.rooted(usual, 0.0)
+        x = [1.0, z, self.rooted(self.ago(slot - 1), z), self.rooted(self.level[0], 0.0)]
+        x += [z - z_usual, self.rooted(usual + self.surprise[1], 0.0) - z_usual]
+        x += [
+            self.rooted(self.pattern.get(self.hour_of_week(slot + h)), 0.0) for h in self.horizons
+        ]
+        for s in fresh:
+            x += [s.stands, s.off, s.off_before] if s else [0.0] * 3
+        return np.array(x)
+
+    def _freeze(
+        self,
+        slot: int,
+        h: int,
+        x: Vector,
+        gains: list[Vector],
+        company: tuple[Vector | None, Vector | None],
+    ) -> Pending:
         target = self.hour_of_week(slot + h)
         value = self.ring[slot]
-        z = self.roots.z(self.root(value), 0.0)
-
-        def rooted(what: float | None, fallback: float) -> float:
-            return self.roots.z(None if what is None else self.root(what), fallback)
-
+        z, rooted = self.rooted(value, 0.0), self.rooted
         hour_x = [
             1.0,
             1.0 if target >= 5 * 24 else 0.0,
@@ -317,7 +382,7 @@ class Reference:
             )
         return Pending(
             x, gains, self.values.mean, self.values.deviation, self.roots.mean,
-            self.roots.deviation, np.array(hour_x), target % 24, clues, context,
+            self.roots.deviation, np.array(hour_x), target % 24, clues, context, *company,
         )  # fmt: skip
 
     def _ask(self, horizon: Horizon, p: Pending, slot: int, h: int) -> None:
@@ -335,6 +400,11 @@ class Reference:
         told["hour_mean"] = middle + (0.0 if self.negative else horizon.root_spread)
         if p.clues is not None:
             told["hold"] = self._held(horizon, p, value)
+        if p.company_x is not None:
+            z = cut(float(horizon.company @ p.company_x), 10)
+            told["companions"] = middle = self.unroot(p.root_shift + p.root_scale * z)
+            spread = 0.0 if self.negative else horizon.company_spread * p.root_scale**2
+            told["companions_mean"] = middle + spread
         if not self.negative:
             told = {n: None if v is None else max(v, 0.0) for n, v in told.items()}
         told |= {"persistence": value, "day": day, "week": week}
@@ -393,6 +463,11 @@ class Reference:
         off = root - self.root(p.told["hour"])
         horizon.root_spread += 0.01 * (off * off - horizon.root_spread)
         horizon.hour[p.part].learn(p.hour_x, label)
+        if p.company_x is not None:
+            error = label - float(horizon.company @ p.company_x)
+            off = label - cut(label - error, 10)
+            horizon.company_spread += 0.01 * (off * off - horizon.company_spread)
+            horizon.company = horizon.company + p.company_gain * cut(error, 10)
         if p.clues is None:
             return
         repeated = value == p.told["persistence"]

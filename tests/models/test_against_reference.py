@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -74,14 +75,18 @@ def engine(kind: str) -> NDArray[np.float64]:
     lines = []
     for i in range(n):
         run(learner, log.part(i, i + 1))
-        bank = learner.banks[0]
-        row, line = bank.rows[0], []
-        for h, block in zip(HORIZONS, bank.layout.blocks, strict=True):
-            sizes = bank.layout.sizes
-            entry = block + sizes.pending + int(row[at.SLOT]) % h * sizes.entry
-            line += [row[entry + at.WEIGHED], row[entry + at.WEIGHED_MEAN]]
-        lines.append(line)
+        lines.append(told(learner, 0))
     return np.array(lines)
+
+
+def told(learner: Learner, row: int) -> list[float]:
+    """The last forecasts of a row before the correction of a drift, horizon by horizon."""
+    bank = learner.banks[0]
+    values, sizes, line = bank.rows[row], bank.layout.sizes, list[float]()
+    for h, block in zip(HORIZONS, bank.layout.blocks, strict=True):
+        entry = block + sizes.pending + int(values[at.SLOT]) % h * sizes.entry
+        line += [values[entry + at.WEIGHED], values[entry + at.WEIGHED_MEAN]]
+    return line
 
 
 def reference(kind: str) -> NDArray[np.float64]:
@@ -93,6 +98,73 @@ def reference(kind: str) -> NDArray[np.float64]:
             for t, value in zip(shown.times, shown.values, strict=True)
         ]
     )
+
+
+COMPANIONS = ("near", "far")
+
+
+@dataclass(frozen=True)
+class Street:
+    """Three sensors; what is seen of ``s`` follows the others, who fall silent for a while."""
+
+    sensors: list[str]
+    slots: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@cache
+def street(kind: str) -> Street:
+    rng = np.random.default_rng(3)
+    n, rows = 400, []
+    wave = rng.normal(size=n + 2).cumsum() * 0.4 + rng.normal(size=n + 2)
+    for slot in range(n):
+        usual = 60 + 40 * math.sin(slot * math.pi / 12)
+        values = {"near": usual + 5 * wave[slot + 1], "s": usual + 6 * wave[slot] + rng.normal()}
+        values |= {"far": 2 * usual - 8 * wave[slot + 2]}
+        silent = {"near": 150 <= slot < 170, "far": slot < 90 or 160 <= slot < 240, "s": False}
+        for sensor in rng.permutation(["near", "s", "far"]).tolist():
+            if not silent[sensor] and rng.random() > 0.05:
+                below = 70 if kind == "below zero" and slot >= 250 else 0
+                rows.append((sensor, slot, round(8 * values[sensor]) / 8 - below))
+    sensors, slots, readings_of = zip(*rows, strict=True)
+    return Street(list(sensors), np.array(slots), np.array(readings_of))
+
+
+@cache
+def engine_on(kind: str) -> NDArray[np.float64]:
+    log = street(kind)
+    profile = Profile(
+        "all", period_seconds=3600, horizons=HORIZONS, experts=EXPERTS, drift=False,
+        neighbours={"s": COMPANIONS},
+    )  # fmt: skip
+    learner, n = Learner(CityModel((profile,))), len(log.sensors)
+    whole = Log(log.sensors, [""] * n, START + HOUR * log.slots, log.values)
+    lines = []
+    for i, sensor in enumerate(log.sensors):
+        run(learner, whole.part(i, i + 1))
+        lines.append(told(learner, int(learner.series.rows[learner.series.find(sensor, "")])))
+    return np.array(lines)
+
+
+def reference_on(kind: str) -> NDArray[np.float64]:
+    log, lines = street(kind), []
+    models = {name: Reference(HORIZONS, (0.995, 0.98), 2) for name in ("near", "s", "far")}
+    for sensor, slot, value in zip(log.sensors, log.slots, log.values, strict=True):
+        seen = tuple(models[name].signal() for name in COMPANIONS) if sensor == "s" else ()
+        forecasts = models[sensor].step(START + HOUR * int(slot), float(value), seen)
+        lines.append([v for pair in forecasts.values() for v in pair])
+    return np.array(lines)
+
+
+@pytest.mark.parametrize("kind", ["above zero", "below zero"])
+def test_every_forecast_with_companions_is_that_of_the_formulas(kind: str) -> None:
+    np.testing.assert_allclose(engine_on(kind), reference_on(kind), rtol=CLOSE, atol=60 * CLOSE)
+
+
+def test_a_signal_kept_too_long_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reference, "stale_after", 4)
+    ours, theirs = engine_on("above zero"), reference_on("above zero")
+    assert not np.allclose(ours, theirs, rtol=CLOSE, atol=60 * CLOSE)
 
 
 @pytest.mark.parametrize("kind", KINDS)

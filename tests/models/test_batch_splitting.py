@@ -8,16 +8,26 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models.logs import CITY, Log, city_log, published, quiet_log, run, state
+from models.logs import (
+    CITY,
+    COMPANY,
+    Log,
+    city_log,
+    company_log,
+    published,
+    quiet_log,
+    run,
+    state,
+)
 
-from hedgerow.models import AlertEvent, Learner, encode_chunk
+from hedgerow.models import AlertEvent, CityModel, Learner, encode_chunk
 
 
 def split_run(
-    log: Log, cuts: list[int], *, restarts: random.Random
+    log: Log, cuts: list[int], *, restarts: random.Random, city: CityModel = CITY
 ) -> tuple[Learner, list[object], list[AlertEvent]]:
     """Run a log in pieces, sometimes going on from a stored snapshot."""
-    learner, store = Learner(CITY), dict[str, bytes]()
+    learner, store = Learner(city), dict[str, bytes]()
     forecasts: list[object] = []
     alerts: list[AlertEvent] = []
     edges = [0, *sorted(cuts), len(log)]
@@ -29,7 +39,7 @@ def split_run(
         if restarts.random() < 0.3:
             capture = learner.capture()
             store.update({name: encode_chunk(raw) for name, raw in capture.chunks.items()})
-            learner = Learner.restore(CITY, {name: store[name] for name in capture.names})
+            learner = Learner.restore(city, {name: store[name] for name in capture.names})
             assert learner.notes == []
     return learner, forecasts, alerts
 
@@ -45,6 +55,21 @@ def test_any_split_with_any_restarts_gives_the_same_bits(seed: int, cuts: list[i
     assert repr(forecasts) == repr(published(log, result))
     assert alerts == result.alerts
     assert learner.counts == whole.counts
+    assert state(learner) == state(whole)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 500), max_size=12))
+def test_any_split_gives_the_same_bits_where_series_look_at_each_other(
+    seed: int, cuts: list[int]
+) -> None:
+    log = company_log(seed, 500)
+    whole = Learner(COMPANY)
+    result = run(whole, log)
+    learner, forecasts, alerts = split_run(log, cuts, restarts=random.Random(seed), city=COMPANY)
+
+    assert repr(forecasts) == repr(published(log, result))
+    assert alerts == result.alerts
     assert state(learner) == state(whole)
 
 

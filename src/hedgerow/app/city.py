@@ -50,6 +50,8 @@ def _profile(given: ProfileSettings, settings: Settings) -> Profile:
         horizons=given.horizons or settings.horizons,
         experts=given.experts,
         outside=given.outside,
+        companions=given.companions,
+        neighbours=given.neighbours,
         naive=given.naive,
         aggregation=given.aggregation,
         river=tuple(RiverExpert(expert.name, dict(expert.parameters)) for expert in given.river),

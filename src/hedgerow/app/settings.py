@@ -312,6 +312,8 @@ class ProfileSettings(Section):
     horizons: Horizons | None = None
     experts: tuple[str, ...] = ("accurate",)
     outside: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    neighbours: dict[str, tuple[str, ...]] = {}
     naive: bool = True
     aggregation: str = "ml-poly"
     drift: bool = True

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hedgerow.models import kernel
 from hedgerow.models import rows as row_places
 from hedgerow.models.aggregation import RULES
+from hedgerow.models.companions import Company
 from hedgerow.models.ensemble import Team
 from hedgerow.models.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
 from hedgerow.models.errors import SnapshotError
@@ -102,6 +103,7 @@ class Bank:
         values: NDArray[np.float64],
         offsets: NDArray[np.int64],
         outside: NDArray[np.int64],
+        company: Company,
         out: kernel.Outputs,
         silent: bool = False,
     ) -> None:
@@ -116,6 +118,8 @@ class Bank:
         time_ms, values, offsets, outside : ndarray, shape (n,)
             The batch's columns; ``outside`` is the number of an outside expert whose forecast
             this is, -1 for a reading.
+        company : Company
+            What the series of the partition show each other.
         out : Outputs
             Written at ``positions``; events are appended.
         silent : bool
@@ -125,7 +129,7 @@ class Bank:
         self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
         kernel.step_rows(
             self.rows, self.singles, self.setup, where, positions, time_ms, values, offsets,
-            outside, silent, self.scratch, out,
+            outside, company, silent, self.scratch, out,
         )  # fmt: skip
 
     def plugin_chunk(self, name: str, chunk: int) -> RawChunk | None:
@@ -155,6 +159,8 @@ def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> row_places.S
         absent_absolute[experts.hour + 1] = absent_squared[experts.hour] = True
     if experts.hold >= 0:
         absent_squared[experts.hold] = True
+    if experts.companions >= 0:
+        absent_absolute[experts.companions + 1] = absent_squared[experts.companions] = True
     return row_places.Setup(
         sizes=layout.sizes,
         horizons=layout.horizons,
@@ -175,6 +181,7 @@ def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> row_places.S
             minimum=-math.inf if profile.minimum is None else float(profile.minimum),
             maximum=math.inf if profile.maximum is None else float(profile.maximum),
         ),
+        companions=experts.companions,
         river=experts.river,
         rule=RULES.index(profile.aggregation),
         absent_absolute=absent_absolute,

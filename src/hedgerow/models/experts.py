@@ -18,6 +18,7 @@ persistence, day, week  always there: they are also what skill is measured again
 ``poisson_η``           gradient descent on the Poisson deviance, log link, for counts
 ``hour_n``              one small least-squares model for each of n parts of the day
 ``hold``                median of a value that is often just repeated
+``companions``          least squares on the last readings of other series; where some are named
 ======================  ====================================================================
 """
 
@@ -77,6 +78,7 @@ class Plan(NamedTuple):
     gradient: int
     hour: int
     hold: int
+    companions: int
     outside: int
     river: int
 
@@ -95,7 +97,13 @@ def expand(experts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def plan(experts: Sequence[str], outside: Sequence[str] = (), river: Sequence[str] = ()) -> Plan:
+def plan(
+    experts: Sequence[str],
+    outside: Sequence[str] = (),
+    river: Sequence[str] = (),
+    *,
+    companions: bool = False,
+) -> Plan:
     """Order the experts of a profile.
 
     Parameters
@@ -104,6 +112,8 @@ def plan(experts: Sequence[str], outside: Sequence[str] = (), river: Sequence[st
         Names as in the table above; presets have been expanded.
     outside, river : sequence of str
         Experts whose forecasts come as records, and River plug-ins.
+    companions : bool
+        Whether the profile names companions of its series.
 
     Raises
     ------
@@ -139,6 +149,7 @@ def plan(experts: Sequence[str], outside: Sequence[str] = (), river: Sequence[st
     gradient = stand([e for e, _, _ in linear])
     hour = stand(["hour", "hour_mean"] if hours else [])
     hold = stand(["hold"] if "hold" in numbers else [])
+    beside = stand(["companions", "companions_mean"] if companions else [])
     return Plan(
         memories=tuple(n for _, n in memories),
         linear=tuple((i, n) for _, i, n in linear),
@@ -150,6 +161,7 @@ def plan(experts: Sequence[str], outside: Sequence[str] = (), river: Sequence[st
         gradient=gradient,
         hour=hour,
         hold=hold,
+        companions=beside,
         outside=stand([f"outside:{name}" for name in outside]),
         river=stand([f"{i}:{name}" for i, name in enumerate(river)]),
         names=tuple(names),

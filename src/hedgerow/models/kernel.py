@@ -20,9 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import anomaly
+from hedgerow.models import anomaly, companions
 from hedgerow.models.aggregation import weigh
 from hedgerow.models.arithmetic import Array, clamp, jit
+from hedgerow.models.companions import Company, show
 from hedgerow.models.conformal import (
     conformal_ends,
     conformal_scale,
@@ -119,7 +120,13 @@ class Outputs(NamedTuple):
 
 @jit
 def take(
-    rows: Rows, setup: Setup, reading: Reading, silent: bool, scratch: Scratch, out: Outputs
+    rows: Rows,
+    setup: Setup,
+    reading: Reading,
+    company: Company,
+    silent: bool,
+    scratch: Scratch,
+    out: Outputs,
 ) -> bool:
     """Score and learn from a reading, then freeze the features of the next forecasts.
 
@@ -175,13 +182,27 @@ def take(
     drifted = row[blocks[0] + DRIFT_STATE + QUIET] > 0.0
     if not silent:
         watch_drift(row, blocks[0] + DRIFT_STATE, setup.rules, reading, out.events)
+    _find_gains(rows, setup, slot, drifted, scratch.features)
+    if sizes.company > 0:
+        memory = DRIFT_MEMORY if drifted else companions.MEMORY
+        companions.look(
+            rows, setup, company, reading.position, silent, stretch, memory, scratch.features
+        )
+    return True
+
+
+@jit
+def _find_gains(rows: Rows, setup: Setup, slot: int, drifted: bool, scratch: Single) -> None:
+    """Let the common features of a reading into the covariances, and keep their gains."""
+    single, sizes = rows.single, setup.sizes
+    origin = origin_of(sizes, slot)
+    x = single[origin : origin + sizes.padded]
     for i in range(sizes.memories):
         start = sizes.covariances + i * sizes.padded * sizes.padded
         gain = single[origin + (1 + i) * sizes.padded : origin + (2 + i) * sizes.padded]
         covariance = single[start : start + sizes.padded * sizes.padded]
         memory = min(setup.memories[i], DRIFT_MEMORY) if drifted else setup.memories[i]
-        gain_step(covariance, x, gain, scratch.features, memory)
-    return True
+        gain_step(covariance, x, gain, scratch, memory)
 
 
 @jit
@@ -201,6 +222,8 @@ def _leave_roots(row: Array, single: Single, setup: Setup) -> None:
         for depth in range(setup.horizons[k]):
             entry = setup.blocks[k] + sizes.pending + depth * sizes.entry
             row[entry + ROOT_SHIFT] = math.nan
+    if sizes.company > 0:
+        companions.forget(single, setup)
 
 
 @jit
@@ -270,6 +293,8 @@ def forecast(
         _fetch_model(rows, sizes, at, scratch.day_ms[k])
         day_ms = scratch.day_ms[k]
         ask(row, single, sizes, setup.team, at, day_ms, external[k], setup.river)
+        if sizes.company > 0:
+            companions.ask(rows, setup, at)
         _aggregate(row, setup, at.block, entry, day_ms, scratch.weights)
         if silent:
             continue
@@ -307,6 +332,13 @@ def take_outside(row: Array, sizes: Layout, outsider: int, target_ms: int, predi
 
 
 @jit
+def show_last(row: Array, sizes: Layout, company: Company, position: int) -> None:
+    """Leave the signal of the reading just taken for those whose companion its series is."""
+    if len(company.signals) > 0:
+        show(row, sizes, company.signals[company.series[position]])
+
+
+@jit
 def step_rows(
     exact: Array,
     single: Single,
@@ -317,6 +349,7 @@ def step_rows(
     values: Array,
     offsets: NDArray[np.int64],
     outside: NDArray[np.int64],
+    company: Company,
     silent: bool,
     scratch: Scratch,
     out: Outputs,
@@ -336,5 +369,8 @@ def step_rows(
             )
             continue
         reading = Reading(p, time_ms[p], values[p], offsets[p])
-        if take(rows, setup, reading, silent, scratch, out):
+        learned = take(rows, setup, reading, company, silent, scratch, out)
+        if not silent:
+            show_last(rows.exact, setup.sizes, company, p)
+        if learned:
             forecast(rows, setup, reading, silent, scratch.nobody, scratch, out)

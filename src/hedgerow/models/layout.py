@@ -73,6 +73,8 @@ PERSISTENCE, DAY, WEEK = range(3)
 CONTEXTS = 4  # by how often the value has just been repeated, where ``hold`` is in the team
 HOUR_FEATURES = 7
 CLUES = 9
+COMPANIONS_OWN = 6  # features of the series itself, its pattern at the targets excepted
+SIGNAL_FEATURES = 3  # of each companion
 
 COMMON_FEATURES = (
     "bias",
@@ -110,6 +112,8 @@ class Layout(NamedTuple):
     memories: int
     gradients: int
     hour_bins: int
+    places: int  # for companions, 0 without the expert
+    company: int  # features of the expert on companions, stored: a multiple of eight
     # in a horizon's block of the exact plane
     regrets: int
     contexts: int
@@ -127,6 +131,8 @@ class Layout(NamedTuple):
     covariances: int
     origins: int
     origin: int
+    company_covariance: int
+    company_origins: int
     # in a horizon's block of the single-precision plane
     theta: int
     gradient: int
@@ -134,6 +140,7 @@ class Layout(NamedTuple):
     hold: int
     chance: int
     hour_pending: int
+    company_theta: int  # the running squared error on the scale of roots follows
     single_width: int
 
 
@@ -212,7 +219,12 @@ def feature_names(horizons: tuple[int, ...]) -> tuple[str, ...]:
 
 def row_layout(profile: Profile, period_ms: int) -> RowLayout:
     """Lay out the rows of a profile's series of one period."""
-    experts = plan(profile.experts, profile.outside, tuple(expert.name for expert in profile.river))
+    experts = plan(
+        profile.experts,
+        profile.outside,
+        tuple(expert.name for expert in profile.river),
+        companions=profile.places > 0,
+    )
     day, week = slots_in(DAY_MS, period_ms), slots_in(WEEK_MS, period_ms)
     week = week if week < MAX_RING else 0
     day = day if day < MAX_RING else 0
@@ -240,6 +252,8 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
         memories=len(experts.memories),
         gradients=len(experts.linear),
         hour_bins=experts.bins,
+        places=profile.places,
+        company=single.company,
         regrets=BLOCK_HEAD,
         contexts=exact.contexts,
         table=exact.table,
@@ -255,12 +269,15 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
         covariances=single.covariances,
         origins=single.origins,
         origin=single.origin,
+        company_covariance=single.company_covariance,
+        company_origins=single.company_origins,
         theta=0,
         gradient=single.gradient,
         hour=single.hour,
         hold=single.hold,
         chance=single.chance,
         hour_pending=single.hour_pending,
+        company_theta=single.company_theta,
         single_width=single.width,
     )
     return RowLayout(
@@ -373,14 +390,24 @@ class _Single:
             ),
             (f"origins[{experts.memories}{names}]", self.origins, longest * self.origin),
         ]
+        at = self.origins + longest * self.origin
+        self.company = (company_features(len(profile.horizons), profile.places) + 7) // 8 * 8
+        # Not the neighbours' names: those of one more sensor would start all others anew.
+        company = f"companions[{profile.horizons}{profile.companions}{profile.places}]"
+        self.company_covariance, self.company_origins = at, at + self.company**2
+        parts += [
+            (f"covariance.{company}", at, self.company**2),
+            (f"origins.{company}", self.company_origins, longest * 2 * self.company),
+        ]
+        at = self.company_origins + longest * 2 * self.company
         self.fields = [Field(n, o, size, single=True) for n, o, size in parts if size]
         self.gradient = memories * d
         self.hour = self.gradient + len(experts.linear) * 2 * d
         self.hold = self.hour + experts.bins * hour
         self.chance = self.hold + hold
-        self.hour_pending = self.chance + (CLUES if hold else 0)
+        self.company_theta = self.chance + (CLUES if hold else 0)
+        self.hour_pending = self.company_theta + (self.company + 1 if self.company else 0)
         self.blocks: list[int] = []
-        at = self.origins + longest * self.origin
         for horizon in profile.horizons:
             self.blocks.append(at)
             h = f"h{horizon}"
@@ -396,7 +423,12 @@ class _Single:
                     for i in range(len(experts.linear))
                 ),
                 (f"hour_{experts.bins}", self.hour, experts.bins * hour),
-                ("hold", self.hold, self.hour_pending - self.hold),
+                ("hold", self.hold, self.company_theta - self.hold),
+                (
+                    f"theta.{company}",
+                    self.company_theta,
+                    self.hour_pending - self.company_theta,
+                ),
                 (
                     f"waiting[hour_{experts.bins},{hold}]",
                     self.hour_pending,
@@ -410,6 +442,17 @@ class _Single:
             ]
             at += end
         self.width = at
+
+
+def company_features(horizons: int, places: int) -> int:
+    """Return how many features the expert on companions has.
+
+    Examples
+    --------
+    >>> company_features(3, 1)
+    12
+    """
+    return COMPANIONS_OWN + horizons + SIGNAL_FEATURES * places if places else 0
 
 
 def _blank(sizes: Layout, profile: Profile, blocks: list[int]) -> NDArray[np.float64]:
@@ -444,6 +487,9 @@ def _blank_single(
     for memory in range(sizes.memories):
         at = sizes.covariances + memory * sizes.padded**2
         row[at : at + sizes.padded**2] = np.diag(prior).ravel()
+    at = sizes.company_covariance
+    used = np.arange(sizes.company) < company_features(sizes.horizons, sizes.places)
+    row[at : at + sizes.company**2] = np.diag(used.astype(np.float32)).ravel()
     size = small_size(HOUR_FEATURES)
     model = np.zeros(size, np.float32)
     model[[i * (i + 3) // 2 for i in range(HOUR_FEATURES)]] = 1.0

@@ -24,6 +24,7 @@ from hedgerow.models.restore import restore_state
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
 from hedgerow.models.scores import SeriesScore, bank_scores
 from hedgerow.models.series import NOWHERE, SeriesTable
+from hedgerow.models.signals import Signals
 from hedgerow.models.silence import OF_POSITION, OF_SERIES, Learned, Silence
 from hedgerow.models.snapshot import Array, Capture
 from hedgerow.models.zone import zone_table
@@ -65,6 +66,7 @@ class Learner:
         self.series = SeriesTable()
         self.nursery = Nursery()
         self.silence = Silence()
+        self.signals = Signals(city)
         self.banks: list[Bank] = []
         self._bank_numbers: dict[tuple[int, int], int] = {}
         self._max_series = max_series
@@ -120,6 +122,7 @@ class Learner:
         usable = np.ones(len(sensor_ids), bool)
         usable[[refusal.position for refusal in refusals]] = False
 
+        self.signals.follow(self.series, self.banks)
         ids = self.series.lookup(sensor_ids, quantities)
         bank_of = np.where(ids >= 0, self.series.banks[ids], NOWHERE)
         for p in np.flatnonzero(usable & (bank_of < 0)).tolist():
@@ -147,19 +150,21 @@ class Learner:
             if ids[p] < 0 or outside[p] < 0:
                 bank_of[p] = NOWHERE
 
-        for number in np.unique(bank_of[usable]).tolist():
-            if number >= 0:
-                positions = np.flatnonzero(usable & (bank_of == number))
-                rows = self.series.rows[ids[positions]]
-                self.banks[number].step(
-                    rows,
-                    positions,
-                    time_ms=time_ms,
-                    values=values,
-                    offsets=offsets,
-                    outside=outside,
-                    out=out,
-                )
+        self.signals.follow(self.series)
+        company = self.signals.company(ids)
+        for number, positions in self.signals.calls(
+            ids, np.where(usable, bank_of, NOWHERE), self.series.banks
+        ):
+            self.banks[number].step(
+                self.series.rows[ids[positions]],
+                positions,
+                time_ms=time_ms,
+                values=values,
+                offsets=offsets,
+                outside=outside,
+                company=company,
+                out=out,
+            )
 
         self._count(out.outcomes)
         silence = self._hear(np.flatnonzero(out.outcomes == kernel.LEARNED), ids, time_ms, offsets)
@@ -245,6 +250,7 @@ class Learner:
             values=np.array(infant.values[:n], np.float64),
             offsets=np.zeros(n, np.int64),
             outside=np.full(n, kernel.READING),
+            company=self.signals.company(np.full(n, series)),
             out=outputs(n, self._widest),
             silent=True,
         )

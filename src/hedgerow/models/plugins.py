@@ -27,6 +27,7 @@ from hedgerow.models import kernel
 from hedgerow.models import rows as row_places
 from hedgerow.models.arithmetic import clamp
 from hedgerow.models.bank import CHUNK_ROWS, Bank
+from hedgerow.models.companions import Company
 from hedgerow.models.ensemble import label_of
 from hedgerow.models.episodes import Reading
 from hedgerow.models.errors import PluginError, SnapshotError, StateTampered
@@ -120,6 +121,7 @@ class PluginBank(Bank):
         values: NDArray[np.float64],
         offsets: NDArray[np.int64],
         outside: NDArray[np.int64],
+        company: Company,
         out: kernel.Outputs,
         silent: bool = False,
     ) -> None:
@@ -135,7 +137,10 @@ class PluginBank(Bank):
                 continue
             slot = row_places.slot_of(rows.exact, self.setup.sizes, reading.time_ms)
             frozen = self._frozen(rows, slot, reading.value)
-            if kernel.take(rows, self.setup, reading, silent, self.scratch, out):
+            learned = kernel.take(rows, self.setup, reading, company, silent, self.scratch, out)
+            if not silent:
+                kernel.show_last(rows.exact, self.setup.sizes, company, p)
+            if learned:
                 self._learn(line, frozen)
                 external = self._predict(line, rows)
                 kernel.forecast(rows, self.setup, reading, silent, external, self.scratch, out)

@@ -20,6 +20,7 @@ from hedgerow.models.zone import zone_table
 
 MAX_HORIZON = 2000
 MAX_PERIOD_SECONDS = 31 * 86_400
+MOST_COMPANIONS = 4  # of one series
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ class Profile:
         naming.
     outside : tuple of str
         Names of experts whose forecasts come as records in the log.
+    companions : tuple of str
+        Quantities. A series' forecasts draw on the last reading of these of the same sensor,
+        its own excepted.
+    neighbours : Mapping of str to tuple of str
+        For a sensor, or a series by its key: the sensors, or series by their keys, whose last
+        reading its forecasts draw on. A plain sensor stands for the same quantity of it.
     naive : bool
         Whether the naive experts are weighed with the others. They are asked in any case, for
         skill is measured against them; persistence stands in where everybody else sleeps.
@@ -106,6 +113,8 @@ class Profile:
     horizons: tuple[int, ...] = (1, 3, 12)
     experts: tuple[str, ...] = ("accurate",)
     outside: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     naive: bool = True
     river: tuple[RiverExpert, ...] = ()
     aggregation: str = "ml-poly"
@@ -140,6 +149,21 @@ class Profile:
             f"outside = {self.outside} must be different names",
         )
         require(
+            len(set(self.companions)) == len(self.companions) and all(self.companions),
+            f"companions = {self.companions} must be different quantities",
+        )
+        for who, names in self.neighbours.items():
+            require(
+                len(set(names)) == len(names) and all((*names, who)) and who not in names,
+                f"neighbours of {who!r} = {names} must be different sensors or series, none of "
+                "them itself",
+            )
+        require(
+            self.places <= MOST_COMPANIONS,
+            f"companions and neighbours give a series up to {self.places} companions, it can "
+            f"have {MOST_COMPANIONS}",
+        )
+        require(
             self.aggregation in RULES,
             f"aggregation = {self.aggregation!r} must be one of {', '.join(RULES)}",
         )
@@ -167,9 +191,36 @@ class Profile:
         return any(fnmatchcase(key, pattern) for pattern in self.match)
 
     @property
+    def places(self) -> int:
+        """How many companions a series of this profile can have."""
+        own = tuple(f"/{quantity}" for quantity in self.companions)
+        itself = bool(own) and all(pattern.endswith(own) for pattern in self.match)
+        most = max(map(len, self.neighbours.values()), default=0)
+        return len(self.companions) - itself + most
+
+    def companions_of(self, sensor_id: str, quantity: str) -> tuple[str, ...]:
+        """Return the keys of a series' companions, in the order of their places.
+
+        Examples
+        --------
+        >>> near = {"s1": ("s2", "s3/flow")}
+        >>> profile = Profile(companions=("speed", "count"), neighbours=near)
+        >>> profile.companions_of("s1", "speed")
+        ('s1/count', 's2/speed', 's3/flow')
+        """
+        key = series_key(sensor_id, quantity)
+        near = self.neighbours.get(key, self.neighbours.get(sensor_id, ()))
+        wanted = [series_key(sensor_id, other) for other in self.companions]
+        wanted += [name if "/" in name else series_key(name, quantity) for name in near]
+        return tuple(dict.fromkeys(name for name in wanted if name != key))[: self.places]
+
+    @property
     def fingerprint(self) -> str:
         """Hash of everything in the profile, stored with the snapshot."""
         body = asdict(self)
+        body["neighbours"] = sorted(self.neighbours.items())
+        if not self.places:  # as it was before there were any
+            del body["companions"], body["neighbours"]
         body["river"] = [[r.name, sorted(r.params.items())] for r in self.river]
         return hashlib.blake2b(json.dumps(body).encode(), digest_size=16).hexdigest()
 

@@ -49,6 +49,7 @@ class Setup(NamedTuple):
     single_blocks: NDArray[np.int64]
     memories: Array
     team: Team
+    companions: int
     river: int
     rule: int
     absent_absolute: Flags
@@ -84,7 +85,7 @@ def scratch(sizes: Layout) -> Scratch:
         predictions=np.empty(sizes.experts),
         weights=np.empty(sizes.experts),
         rivals=np.empty(REFERENCES),
-        features=np.empty(max(sizes.padded, 8), np.float32),
+        features=np.empty(max(sizes.padded, sizes.company, 8), np.float32),
         day_ms=np.zeros(sizes.horizons, np.int64),
         nobody=np.empty((sizes.horizons, 0)),
     )

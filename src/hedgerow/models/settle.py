@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from hedgerow.models import companions
 from hedgerow.models.aggregation import forget, learn
 from hedgerow.models.arithmetic import Array, jit
 from hedgerow.models.conformal import (
@@ -87,6 +88,8 @@ def settle(
         _score(row, sizes, at.block, at.entry, value)
     _reweigh(row, setup, at.block, at.entry, value, scratch)
     teach(row, single, sizes, setup.team, at, value, day_ms, scratch.features)
+    if sizes.company > 0:
+        companions.teach(row, single, setup, at, value)
     _learn_scale(row, at.block, at.entry, value)
     _learn_interval(row, setup.team, at.block, at.entry, value, day_share)
 

@@ -138,8 +138,9 @@ def catalogue(
         readings=TopicSpec(
             name=names.readings,
             carries="Readings as sensors send them, and forecasts by others; the input.",
-            key="Free, and best the sensor id: a series must keep to one partition. "
-            "For a bare number it is the sensor id.",
+            key="Free, and best the sensor id, or its zone where sensors are each other's "
+            "companions: a series must keep to one partition. For a bare number it is the "
+            "sensor id.",
             record=Reading,
             partitions=partitions,
             replication=replication,

@@ -25,7 +25,13 @@ def warm_up() -> None:
     --------
     >>> warm_up()
     """
-    declared = Profile("declared", match=SERIES[:1], period_seconds=3600, bound_upper=10.0)
+    declared = Profile(
+        "declared",
+        match=SERIES[:1],
+        period_seconds=3600,
+        bound_upper=10.0,
+        neighbours={SERIES[0]: SERIES[1:]},
+    )
     learner = Learner(CityModel(profiles=(declared,)))
     readings = len(SERIES) * SLOTS
     slots = np.arange(readings, dtype=np.int64) // len(SERIES)
@@ -37,4 +43,6 @@ def warm_up() -> None:
         np.arange(readings, dtype=np.int64),
     )
     chunks = {name: encode_chunk(raw) for name, raw in learner.capture().chunks.items()}
-    Learner.restore(learner.city, chunks).scores()  # taking over and telling are compiled too
+    restored = Learner.restore(learner.city, chunks)  # taking over and telling are compiled too
+    restored.step([], [], slots[:0], np.zeros(0), slots[:0])
+    restored.scores()

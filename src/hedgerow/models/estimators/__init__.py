@@ -6,6 +6,7 @@ every one of them to River's own checks and to the bank's rows.
 """
 
 from hedgerow.models.estimators.aggregation import Aggregation
+from hedgerow.models.estimators.companions import CompanionLeastSquares
 from hedgerow.models.estimators.gradient import (
     AdaGradRegressor,
     CappedGradientDescent,
@@ -28,6 +29,7 @@ __all__ = [
     "AdaGradRegressor",
     "Aggregation",
     "CappedGradientDescent",
+    "CompanionLeastSquares",
     "Hedge",
     "HoldMedian",
     "Holt",
