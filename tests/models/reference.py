@@ -78,29 +78,67 @@ class LeastSquares:
 class MlPoly:
     """Regrets and rates of one loss in one context."""
 
+    look_on = 10
+
     def __init__(self) -> None:
         self.regret: dict[str, float] = {}
         self.squares: dict[str, float] = {}
         self.most = 0.0
         self.steps = 0
+        self.joined: set[str] = set()
+        self.lead: dict[str, float] = {}
+        self.seen: dict[str, int] = {}
+
+    def part(self, told: dict[str, float]) -> dict[str, float]:
+        """Leave out who looks on: newcomers, unless there is nobody else."""
+        joined = {name: value for name, value in told.items() if name in self.joined}
+        return joined or told
+
+    def standing(self, name: str) -> float:
+        scale = self.most + self.squares.get(name, 0.0)
+        return max(self.regret.get(name, 0.0), 0.0) / scale if scale > 0 else 0.0
 
     def forecast(self, told: dict[str, float]) -> float:
-        weights = {}
-        for name in told:
-            regret = max(self.regret.get(name, 0.0), 0.0)
-            scale = self.most + self.squares.get(name, 0.0)
-            weights[name] = regret / scale if scale > 0 else 0.0
+        early = self.steps < self.look_on and told.keys() - self.joined
+        told = told if early else self.part(told)
+        weights = {} if early else {name: self.standing(name) for name in told}
         if not any(weights.values()):
             weights = dict.fromkeys(told, 1.0)
         return sum(weights[n] * told[n] for n in told) / sum(weights.values())
 
-    def learn(self, told: dict[str, float], forecast: float, slope: float) -> None:
+    def learn(self, told: dict[str, float], forecast: float, off: float, slope: float) -> None:
         regrets = {name: slope * (forecast - told[name]) for name in told}
+        if self.steps < self.look_on and told.keys() - self.joined:
+            self.regret, self.squares, self.most, self.joined = {}, {}, 0.0, set()
         self.steps += 1
-        self.most = max(self.most, *(r * r for r in regrets.values()))
+        if not self.joined and any(regrets.values()):
+            self.joined = set(told)
+        for name in told.keys() - self.joined if self.steps > self.look_on else ():
+            if self.seen.get(name, 0) == self.look_on:
+                self.joined.add(name)
+                continue
+            self.seen[name] = self.seen.get(name, 0) + 1
+            better_by = abs(off) - abs(told[name] - forecast + off)
+            self.lead[name] = self.lead.get(name, 0.0) + better_by
+        better = {n for n, lead in self.lead.items() if lead > 0.01 * abs(off)} - self.joined
+        if better:
+            self.begin_anew(better)
+            return
+        regrets = {name: r for name, r in regrets.items() if name in self.joined}
+        self.most = max(self.most, *(r * r for r in regrets.values()), 0.0)
         for name, r in regrets.items():
             self.regret[name] = self.regret.get(name, 0.0) + r
             self.squares[name] = self.squares.get(name, 0.0) + r * r
+
+    def begin_anew(self, better: set[str]) -> None:
+        standing = {name: self.standing(name) for name in self.joined}
+        if not any(standing.values()):
+            standing = dict.fromkeys(self.joined, 1.0)
+        average = sum(standing.values()) / len(standing)
+        standing |= dict.fromkeys(better, average)
+        self.joined |= better
+        self.regret = {name: 1e-12 * share / average for name, share in standing.items()}
+        self.squares, self.most = {}, 1e-24
 
 
 @dataclass(frozen=True)
@@ -441,7 +479,7 @@ class Reference:
                 for name, v in without(p.told, left_out).items()
             }
             off = -cut(value - forecast, reach)
-            table.learn(told, forecast, 2 * off if squared else float(np.sign(off)))
+            table.learn(told, forecast, off, 2 * off if squared else float(np.sign(off)))
 
     def _measure(self, horizon: Horizon, p: Pending, value: float) -> None:
         error = abs(value - p.predicted)

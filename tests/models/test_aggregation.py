@@ -13,26 +13,50 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hedgerow.models.aggregation import RULES, learn, table_size, weigh
+from hedgerow.models.aggregation import LOOK_ON, RULES, learn, standing_weights, table_size, weigh
 
 Array = NDArray[np.float64]
 
 
+class Rule:
+    """A rule with a table of its own."""
+
+    def __init__(self, rule: str, count: int) -> None:
+        self.rule = RULES.index(rule)
+        self.table = np.zeros(table_size(self.rule, count))
+        self.absent = np.zeros(count, bool)
+        self.weights = np.empty(count)
+
+    def forecast(self, experts: Array) -> float:
+        return weigh(self.table, self.rule, experts, self.absent, self.weights)
+
+    def learn(self, experts: Array, forecast: float, label: float, *, squared: bool = True) -> bool:
+        off = forecast - label
+        slope = 2.0 * off if squared else float(np.sign(off))
+        scratch = self.weights.copy()
+        return learn(self.table, self.rule, experts, self.absent, forecast, off, slope, scratch)
+
+    def standing(self) -> Array:
+        weights = np.empty_like(self.weights)
+        standing_weights(self.table, self.rule, self.absent, np.empty_like(weights), weights)
+        return weights
+
+
 def aggregated(rule: str, experts: Array, labels: Array, *, squared: bool = True) -> Array:
     """Forecasts of a rule, a line of ``experts`` per label, NaN where one sleeps."""
-    count = experts.shape[1]
-    table = np.zeros(table_size(RULES.index(rule), count))
-    weights, absent = np.empty(count), np.zeros(count, bool)
+    model = Rule(rule, experts.shape[1])
     forecasts = np.empty(len(labels))
     for t, label in enumerate(labels):
-        p = forecasts[t] = weigh(table, RULES.index(rule), experts[t], absent, weights)
-        slope = 2.0 * (p - label) if squared else float(np.sign(p - label))
-        learn(table, RULES.index(rule), experts[t], absent, p, slope, weights)
+        p = forecasts[t] = model.forecast(experts[t])
+        model.learn(experts[t], p, label, squared=squared)
     return forecasts
 
 
-def published_ml_poly(experts: Array, labels: Array) -> Array:
-    """Gaillard, Stoltz & van Erven 2014, figure 2, with the range of the losses unknown."""
+def published_ml_poly(experts: Array, labels: Array, first: float | None = None) -> Array:
+    """Gaillard, Stoltz & van Erven 2014, figure 2, with the range of the losses unknown.
+
+    ``first`` is the first forecast if it is not the mean.
+    """
     count = experts.shape[1]
     awake, experts = ~np.isnan(experts), np.nan_to_num(experts)
     regret, inverse_rate, most = np.zeros(count), np.zeros(count), 0.0
@@ -42,7 +66,8 @@ def published_ml_poly(experts: Array, labels: Array) -> Array:
         if (awake[t] * regret).max() > 0:
             w = np.where(regret > 0, regret / np.maximum(inverse_rate, 1e-300), 0.0)
         w = awake[t] * w
-        p = forecasts[t] = experts[t] @ w / w.sum()
+        p = first if t == 0 and first is not None else experts[t] @ w / w.sum()
+        forecasts[t] = p
         r = awake[t] * 2 * (p - label) * (p - experts[t])
         largest = max(most, (r**2).max())
         regret, inverse_rate, most = regret + r, inverse_rate + r**2 + largest - most, largest
@@ -71,7 +96,7 @@ def sleepy_experts(seed: int) -> tuple[Array, Array]:
     rng = np.random.default_rng(seed)
     labels = 50 + np.cumsum(rng.normal(size=400))
     experts = labels[:, None] + rng.normal(size=(400, 6)) * [1, 2, 3, 4, 5, 9] + [0, 1, -4, 2, 9, 0]
-    experts[rng.random(experts.shape) < 0.2] = np.nan
+    experts[1:][rng.random(experts[1:].shape) < 0.2] = np.nan  # nobody joins later
     experts[:, 0] = np.where(np.isnan(experts[:, 0]), labels + 7, experts[:, 0])
     return experts, labels
 
@@ -84,6 +109,89 @@ def test_a_rule_is_the_published_algorithm(rule: str, published: object, seed: i
     experts, labels = sleepy_experts(seed)
     ours = aggregated(rule, experts, labels)
     assert ours == pytest.approx(published(experts, labels), rel=1e-9)  # type: ignore[operator]
+
+
+JOIN = 100
+
+
+def rough_and_late(late: float) -> tuple[Array, Array]:
+    """Two experts that are far off, and from some label on two that err by ``late``."""
+    rng = np.random.default_rng(5)
+    labels = 50 + np.cumsum(rng.normal(size=2 * JOIN))
+    experts = (
+        labels[:, None] + rng.normal(size=(2 * JOIN, 4)) * [50, 60, late, late] + [20, 0, 0, 0]
+    )
+    experts[:JOIN, 2:] = np.nan
+    return experts, labels
+
+
+def joined(late: float, labels_seen: int) -> tuple[Rule, list[bool]]:
+    """The rule and whether all began anew, for each label after the newcomers are there."""
+    experts, labels = rough_and_late(late)
+    model, anew = Rule("ml-poly", 4), []
+    for line, label in zip(experts[: JOIN + labels_seen], labels, strict=False):
+        anew.append(model.learn(line, model.forecast(line), label))
+    assert not any(anew[:JOIN])
+    return model, anew[JOIN:]
+
+
+def test_newcomers_have_no_part_before_their_first_label() -> None:
+    experts, _ = rough_and_late(1.0)
+    model, _ = joined(1.0, 0)
+    model.forecast(experts[JOIN])
+    assert model.weights[2:].tolist() == [0.0, 0.0]
+    assert model.standing().tolist() == model.weights.tolist()
+
+
+def test_better_ones_begin_with_an_average_share_and_the_others_keep_their_proportions() -> None:
+    before = joined(1.0, 0)[0].standing()
+    model, anew = joined(1.0, 1)
+    assert anew == [True]
+    assert model.standing()[2:] == pytest.approx([0.25, 0.25])
+    assert model.standing()[:2] == pytest.approx(0.5 * before[:2])
+
+
+def test_from_then_on_the_rule_is_the_published_one_begun_there() -> None:
+    experts, labels = rough_and_late(1.0)
+    at = JOIN + 1
+
+    ours = aggregated("ml-poly", experts, labels)[at:]
+
+    begun_there = published_ml_poly(experts[at:], labels[at:], first=ours[0])
+    assert ours == pytest.approx(begun_there, rel=1e-6)
+    # Judged by what the rough ones had earned, the mixture would still be theirs.
+    assert abs(ours[10:] - labels[at + 10 :]).mean() < 2.0
+    published = published_ml_poly(experts, labels)[at + 10 :]
+    assert abs(published - labels[at + 10 :]).mean() > 4.0
+
+
+def test_a_fool_moves_nothing_while_it_looks_on_and_little_when_it_joins() -> None:
+    alone = joined(1e9, 0)[0].standing()
+    model, anew = joined(1e9, LOOK_ON)
+    assert not any(anew)
+    assert model.standing()[2:].tolist() == [0.0, 0.0]
+    assert model.standing()[:2] == pytest.approx(alone[:2], abs=0.2)
+    again, anew = joined(1e9, JOIN)
+    assert not any(anew)
+    assert again.standing()[2:].sum() < 0.5
+
+
+def test_who_slept_when_another_joined_is_no_newcomer() -> None:
+    model = Rule("ml-poly", 3)
+    first, then = np.array([1.0, math.nan, 9.0]), np.array([math.nan, 2.0, 9.0])
+    lines = LOOK_ON * (first,) + 3 * (then, first)
+    anew = [model.learn(line, model.forecast(line), 2.0) for line in lines]
+    assert anew == LOOK_ON * [False] + [True] + 5 * [False]
+
+
+def test_who_joins_early_begins_with_the_others_at_once() -> None:
+    experts, labels = rough_and_late(1.0)
+    begin = JOIN - LOOK_ON + 1
+
+    ours = aggregated("ml-poly", experts[begin:], labels[begin:])
+
+    evenly = published_ml_poly(experts[JOIN:], labels[JOIN:])
+    assert ours[JOIN - begin :] == pytest.approx(evenly, rel=1e-9)
 
 
 @pytest.mark.parametrize("squared", [True, False])

@@ -22,6 +22,7 @@ from hedgerow.models.drift import (
     TOO_LOW,
     drift_learn,
     drift_offset,
+    drift_relearn,
     drift_reset,
 )
 from hedgerow.models.drift_detector import ResidualDrift, explain_drift
@@ -90,6 +91,20 @@ def test_a_rival_that_stays_right_is_found_though_errors_grow_by_little() -> Non
     assert n // 2 <= found[0] < n // 2 + 5 * 24
     assert beaten[CAUSE] == FIRST_RIVAL + 2
     assert "'week' was better by" in explain_drift(beaten, NAMES)
+
+
+def test_after_experts_joined_a_break_is_found_by_the_errors_since() -> None:
+    # Given errors of a quarter from the two hundredth day on.
+    residuals = np.where(np.arange(280) % 2 == 0, 1.0, -1.0)
+    residuals[200:] *= 0.25
+    residuals[270:] += 0.6
+    old, new = fresh(1), fresh(1)
+    for state in (old, new):
+        assert alarms(state, residuals[:200]) == []
+    drift_relearn(new)
+    assert alarms(old, residuals[200:]) == []
+    (found,) = alarms(new, residuals[200:])
+    assert 70 <= found < 75
 
 
 def test_one_outlier_of_any_size_is_no_drift() -> None:

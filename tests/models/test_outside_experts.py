@@ -246,10 +246,11 @@ def test_the_65_experts_of_opera_come_to_the_published_numbers() -> None:
     assert opera.rounded(score) == opera.PUBLISHED
 
 
-def test_the_default_with_the_65_experts_is_no_worse() -> None:
-    """Its own experts begin with the others here, a head start is worth some hundredths."""
+@pytest.mark.parametrize("leading", [2, 8, 29, 92, 366])
+def test_the_default_with_the_65_experts_is_no_worse(leading: int) -> None:
+    """However long its own experts have been at it when the others join."""
     require(opera.missing())
-    data = opera.load(leading=2)
+    data = opera.load(leading)
     profile = Profile("load", period_seconds=DAY / 1000, horizons=(1,), outside=data.experts)
     learner = Learner(CityModel(profiles=(profile,)))
     batch = ReadingDecoder().decode(

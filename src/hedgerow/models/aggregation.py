@@ -9,6 +9,14 @@ regret and keeps its place (Freund, Schapire, Singer & Warmuth 1997; Gaillard, S
 Erven 2014). None needs a learning rate: each tunes itself by the regrets seen, whatever their
 unit.
 
+A newcomer, awake for the first time when others have regrets, starts without any. In exponential
+weights that is a fair share (Mourtada & Maillard, ALT 2017). In ML-Poly it is nothing, and what
+the others earned against a poorer team, at its larger errors, would keep them ahead for long. So
+a newcomer looks on: if within ``LOOK_ON`` labels its errors sum to less than the forecasts', all
+begin anew, the others in proportion to their weights and the newcomer with an average share; if
+not, it joins as published. While the others have seen no more labels than that, all begin anew,
+and evenly, at once.
+
 ==============  ==========================================================================
 ``ml-poly``     w ∝ η R⁺, one rate an expert (Gaillard, Stoltz & van Erven, COLT 2014)
 ``boa``         w ∝ exp(η Σ (r − η r²)), one rate η = min(1 / (2 max |r|), √(ln K / Σ r²)) an
@@ -38,10 +46,14 @@ RULES = ("ml-poly", "boa", "ada-hedge", "hedge", "fixed-share")
 ML_POLY, BOA, ADA_HEDGE, HEDGE, FIXED_SHARE = range(5)
 
 # A table: its head, then two numbers an expert, one kind after the other: regrets and sums of
-# their squares. FIXED_SHARE keeps the weights as well, BOA the largest |r|.
+# their squares. FIXED_SHARE keeps the weights as well, BOA the largest |r|. Of one who looks on
+# they are by how much it erred less, and minus the labels it has seen.
 STEPS, SPREAD, GAP, TABLE_HEAD = range(4)
 SHARE = 0.01
+LOOK_ON = 10
+LEAST_LEAD = 0.01  # of the last error: a tie is no lead
 _LARGEST_RATE = 1e300
+_NEXT_TO_NOTHING = 1e-9  # times the regret of one label
 
 Flags = NDArray[np.bool_]
 
@@ -84,27 +96,29 @@ def weigh(table: Array, rule: int, predictions: Array, absent: Flags, weights: A
     """
     count = len(predictions)
     top = -math.inf
-    awake = 0
+    awake = looking = 0
     for i in range(count):
         weights[i] = -math.inf
-        if not (absent[i] or math.isnan(predictions[i])):
-            awake += 1
+        if absent[i] or math.isnan(predictions[i]):
+            continue
+        awake += 1
+        if looks_on(table, rule, i, count):
+            looking += 1
+            weights[i] = math.nan
+        else:
             weights[i] = _standing(table, rule, i, count)
             top = max(top, weights[i])
     if awake == 0:
         weights[:] = 0.0
         return math.nan
-    even = table[STEPS] == 0.0 or (rule == ML_POLY and top <= 0.0)
+    together = looking == awake or (looking > 0 and table[STEPS] < LOOK_ON)
+    even = together or table[STEPS] == 0.0 or (rule == ML_POLY and top <= 0.0)
     mass = 0.0
     for i in range(count):
-        if weights[i] == -math.inf:
-            weights[i] = 0.0
-        elif even:
-            weights[i] = 1.0
-        elif rule == ML_POLY:
-            weights[i] = max(weights[i], 0.0)
+        if math.isnan(weights[i]):
+            weights[i] = 1.0 if together else 0.0
         else:
-            weights[i] = math.exp(weights[i] - top)
+            weights[i] = _weight(weights[i], top, rule, even)
         mass += weights[i]
     forecast = 0.0
     for i in range(count):
@@ -115,8 +129,35 @@ def weigh(table: Array, rule: int, predictions: Array, absent: Flags, weights: A
 
 
 @jit
+def looks_on(table: Array, rule: int, i: int, count: int) -> bool:
+    """Tell whether expert ``i`` of ``count`` is a newcomer that has no part yet."""
+    return rule == ML_POLY and table[SPREAD] > 0.0 and table[TABLE_HEAD + count + i] <= 0.0
+
+
+@jit
+def standing_weights(
+    table: Array, rule: int, absent: Flags, predictions: Array, weights: Array
+) -> None:
+    """Write the weights as if all that have a part were awake; ``predictions`` is scratch."""
+    count = len(weights)
+    for i in range(count):
+        predictions[i] = math.nan if looks_on(table, rule, i, count) else 0.0
+    weigh(table, rule, predictions, absent, weights)
+
+
+@jit
+def _weight(standing: float, top: float, rule: int, even: bool) -> float:
+    """Return a weight before norming, 0 of a sleeping expert."""
+    if standing == -math.inf:
+        return 0.0
+    if even:
+        return 1.0
+    return max(standing, 0.0) if rule == ML_POLY else math.exp(standing - top)
+
+
+@jit
 def _standing(table: Array, rule: int, i: int, count: int) -> float:
-    """Return an expert's weight before norming: of ML-Poly as it is, else its logarithm."""
+    """Return where an expert stands: its weight before norming, but for ML-Poly the logarithm."""
     regret: float = table[TABLE_HEAD + i]
     squares: float = table[TABLE_HEAD + count + i]
     if rule == ML_POLY:
@@ -156,9 +197,10 @@ def learn(
     predictions: Array,
     absent: Flags,
     forecast: float,
+    off: float,
     slope: float,
     weights: Array,
-) -> None:
+) -> bool:
     """Add the regrets of one step.
 
     Parameters
@@ -167,18 +209,28 @@ def learn(
         As in `weigh`, the predictions as they were when the forecast was made.
     forecast : float
         What was published.
+    off : float
+        By how much it exceeds the label.
     slope : float
         Slope of the loss at ``forecast``: 2 (p − y) for the squared, sign(p − y) for the
         absolute loss.
     weights : ndarray of float64, shape (K,)
         Scratch.
+
+    Returns
+    -------
+    bool
+        Whether all begin anew, a newcomer being better.
     """
     count = len(predictions)
     if rule >= ADA_HEDGE:
         weigh(table, rule, predictions, absent, weights)
+    elif rule == ML_POLY and _welcome(table, predictions, absent, forecast, off, slope):
+        return True
+    everybody = rule != ML_POLY or table[SPREAD] == 0.0
     largest = 0.0
     for i in range(count):
-        if not (absent[i] or math.isnan(predictions[i])):
+        if _takes_part(table, everybody, predictions, absent, i):
             largest = max(largest, abs(slope * (forecast - predictions[i])))
     table[STEPS] += 1.0
     if rule == ML_POLY:
@@ -192,14 +244,86 @@ def learn(
     elif rule == FIXED_SHARE:
         _move_shares(table, predictions, absent, forecast, slope, weights)
     for i in range(count):
-        if not (absent[i] or math.isnan(predictions[i])):
+        if _takes_part(table, everybody, predictions, absent, i):
             r = slope * (forecast - predictions[i])
             table[TABLE_HEAD + count + i] += r * r
-            if rule == BOA:
+            if rule == ML_POLY:  # whoever was there has a part, though it said what all said
+                trace = _NEXT_TO_NOTHING**2 * table[SPREAD]
+                table[TABLE_HEAD + count + i] = max(table[TABLE_HEAD + count + i], trace)
+            elif rule == BOA:
                 most = TABLE_HEAD + 2 * count + i
                 table[most] = max(table[most], abs(r))
                 r -= _boa_rate(table[most], table[TABLE_HEAD + count + i], count) * r * r
             table[TABLE_HEAD + i] += r
+    return False
+
+
+@jit
+def _takes_part(table: Array, everybody: bool, predictions: Array, absent: Flags, i: int) -> bool:
+    if absent[i] or math.isnan(predictions[i]):
+        return False
+    return everybody or table[TABLE_HEAD + len(predictions) + i] > 0.0
+
+
+@jit
+def _welcome(
+    table: Array, predictions: Array, absent: Flags, forecast: float, off: float, slope: float
+) -> bool:
+    """Let newcomers look on, and return whether a better one made all begin anew."""
+    count = len(predictions)
+    if table[STEPS] >= LOOK_ON:
+        stake = abs(slope) * _look_on(table, predictions, absent, forecast, off)
+        if stake > 0.0:
+            table[STEPS] += 1.0
+            _begin_anew(table, count, _NEXT_TO_NOTHING * stake, LEAST_LEAD * abs(off))
+        return stake > 0.0
+    for i in range(count):
+        if not (absent[i] or math.isnan(predictions[i])) and looks_on(table, ML_POLY, i, count):
+            forget(table, 0.0)
+    return False
+
+
+@jit
+def _look_on(table: Array, predictions: Array, absent: Flags, forecast: float, off: float) -> float:
+    """Show a label to the newcomers.
+
+    Returns how far those are from the forecast that have been better so far, 0 if none has been.
+    """
+    count = len(predictions)
+    distance = 0.0
+    for i in range(count):
+        if absent[i] or math.isnan(predictions[i]) or not looks_on(table, ML_POLY, i, count):
+            continue
+        lead, seen = TABLE_HEAD + i, TABLE_HEAD + count + i
+        if table[seen] <= -LOOK_ON:
+            table[lead], table[seen] = 0.0, _NEXT_TO_NOTHING**2 * table[SPREAD]
+            continue
+        apart = forecast - predictions[i]
+        table[lead] += abs(off) - abs(off - apart)
+        table[seen] -= 1.0
+        if table[lead] > LEAST_LEAD * abs(off):
+            distance = max(distance, abs(apart))
+    return distance
+
+
+@jit
+def _begin_anew(table: Array, count: int, unit: float, least: float) -> None:
+    """Keep proportions alone, in a unit that does not count beside the regrets to come."""
+    mass = 0.0
+    parts = 0
+    for i in range(count):
+        if table[TABLE_HEAD + count + i] > 0.0:
+            parts += 1
+            mass += max(_standing(table, ML_POLY, i, count), 0.0)
+    for i in range(count):
+        regret, squares = TABLE_HEAD + i, TABLE_HEAD + count + i
+        share = 1.0  # of a newcomer, and of all where nobody has earned anything
+        if table[squares] > 0.0 and mass > 0.0:
+            share = max(_standing(table, ML_POLY, i, count), 0.0) * parts / mass
+        elif table[squares] <= 0.0 and table[regret] <= least:
+            continue  # looks on
+        table[regret], table[squares] = unit * share, unit * unit
+    table[SPREAD] = unit * unit
 
 
 @jit

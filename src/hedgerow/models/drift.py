@@ -74,6 +74,14 @@ def drift_reset(state: Array, slots_per_day: float) -> None:
 
 
 @jit
+def drift_relearn(state: Array) -> None:
+    """Learn anew what is usual: experts have joined, and errors will be others."""
+    state[LABELS] = 0.0
+    for at in range(SUMS, SIZE):
+        state[at] = 0.0
+
+
+@jit
 def is_rival(state: Array) -> bool:
     """Tell whether the last alarm was about a reference being better."""
     return bool(state[CAUSE] >= FIRST_RIVAL)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models import layout as at
-from hedgerow.models.aggregation import weigh
+from hedgerow.models.aggregation import standing_weights
 from hedgerow.models.bank import Bank
 from hedgerow.models.experts import NAIVE_EXPERTS
 from hedgerow.models.profile import Profile
@@ -150,9 +150,9 @@ def _weights(
 ) -> dict[str, float]:
     setup, experts = bank.setup, bank.layout.experts
     absent = setup.absent_absolute if absolute else setup.absent_squared
-    weights = np.empty(len(experts))
     table = block[start : start + bank.layout.sizes.table]
-    weigh(table, setup.rule, np.zeros(len(experts)), absent, weights)
+    weights = np.empty(len(experts))
+    standing_weights(table, setup.rule, absent, np.empty(len(experts)), weights)
     return {
         expert: weight
         for expert, weight, out in zip(experts, weights.tolist(), absent.tolist(), strict=True)

@@ -20,7 +20,7 @@ from hedgerow.models.conformal import (
     conformal_learn,
     usual_error,
 )
-from hedgerow.models.drift import drift_learn, is_rival
+from hedgerow.models.drift import drift_learn, drift_relearn, is_rival
 from hedgerow.models.ensemble import Place, Team, teach
 from hedgerow.models.layout import (
     ABSOLUTE_ERROR,
@@ -148,17 +148,19 @@ def _reweigh(
             scratch.predictions[i] = prediction
         if squared:
             at = block + sizes.table_squared
-            learn(
+            anew = learn(
                 row[at : at + size], setup.rule, scratch.predictions, setup.absent_squared,
-                forecast, 2.0 * off, scratch.weights,
+                forecast, off, 2.0 * off, scratch.weights,
             )  # fmt: skip
+            if anew:
+                drift_relearn(row[block + DRIFT_STATE : block + BLOCK_HEAD])
         else:
             slope = 1.0 if off > 0.0 else (-1.0 if off < 0.0 else 0.0)
             context = int(row[entry + sizes.held + CONTEXT]) if sizes.contexts > 1 else 0
             at = context_table(sizes, block, context)
             learn(
                 row[at : at + size], setup.rule, scratch.predictions, setup.absent_absolute,
-                forecast, slope, scratch.weights,
+                forecast, off, slope, scratch.weights,
             )  # fmt: skip
 
 

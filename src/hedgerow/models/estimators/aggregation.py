@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from river import base
 
-from hedgerow.models.aggregation import RULES, learn, table_size, weigh
+from hedgerow.models.aggregation import RULES, learn, standing_weights, table_size, weigh
 from hedgerow.models.arithmetic import Array
 from hedgerow.models.estimators.gradient_descent import OnlineGradientDescent
 from hedgerow.models.estimators.standardised import Features, finite
@@ -24,7 +24,8 @@ class Aggregation(base.Ensemble, base.Regressor):  # type: ignore[misc]  # River
     ML-Poly: w_i ∝ η_i Rᵢ⁺ with R = Σ r and 1 / η_i = Σ r_i² + max r² [1]_. BOA: w_i ∝ exp(η_i
     Σ (r_i − η_i r_i²)) [2]_. AdaHedge [3]_, Hedge [4]_ and Fixed Share [5]_ as in
     `hedgerow.models.aggregation`. An expert that predicts NaN sleeps: it has no weight then,
-    and its standing is kept [6]_.
+    and its standing is kept [6]_. One that wakes for the first time looks on under ML-Poly, until
+    it has been better than the forecasts and all begin anew, or for ten labels.
 
     Parameters
     ----------
@@ -81,8 +82,11 @@ class Aggregation(base.Ensemble, base.Regressor):  # type: ignore[misc]  # River
 
     @property
     def weights(self) -> list[float]:
-        """Weight of each expert if all are awake, summing to 1."""
-        return [float(weight) for weight in self._weigh(np.zeros(len(self)))[1]]
+        """Weight of each expert if all that have a part are awake, summing to 1."""
+        weights, absent = np.empty(len(self)), np.zeros(len(self), bool)
+        rule = RULES.index(self.rule)
+        standing_weights(self._table, rule, absent, np.empty(len(self)), weights)
+        return [float(weight) for weight in weights]
 
     def _weigh(self, predictions: Array) -> tuple[float, Array]:
         weights, absent = np.empty(len(self)), np.zeros(len(self), bool)
@@ -109,7 +113,7 @@ class Aggregation(base.Ensemble, base.Regressor):  # type: ignore[misc]  # River
             slope = 2.0 * off if self.loss == "squared" else float(np.sign(off))
             absent = np.zeros(len(self), bool)
             rule = RULES.index(self.rule)
-            learn(self._table, rule, predictions, absent, forecast, slope, scratch)
+            learn(self._table, rule, predictions, absent, forecast, off, slope, scratch)
         for model in self:
             model.learn_one(x, y)
 
