@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow.models import Profile
-from hedgerow.models.bank import Bank, outputs
-from hedgerow.models.experts import PRESETS
+from hedgerow.models.bank.bank import Bank, outputs
+from hedgerow.models.experts.catalogue import PRESETS
 from hedgerow.models.zone import zone_table
 
 HOUR_MS = 3_600_000

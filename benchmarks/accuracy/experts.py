@@ -17,8 +17,8 @@ from benchmarks.accuracy.forecasts import Floats
 from benchmarks.accuracy.ours import learner_for, log_of
 from benchmarks.accuracy.sets import Feed
 from hedgerow.models import Learner
-from hedgerow.models.bank import Bank
-from hedgerow.models.layout import ENTRY_HEAD, SLOT
+from hedgerow.models.bank.bank import Bank
+from hedgerow.models.bank.layout import ENTRY_HEAD, SLOT
 
 # By (index of the series, horizon): a line for each origin, a column for each expert.
 Said = dict[tuple[int, int], NDArray[np.float32]]

@@ -27,7 +27,7 @@ from benchmarks.nab.figures import (
 )
 from benchmarks.nab.scoring import PROFILES, score_corpus
 from benchmarks.nab.traffic import measure_rates
-from hedgerow.models import anomaly
+from hedgerow.models.alerts import anomaly
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "anomaly.md"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.nab.corpus import LabelledFile
-from hedgerow.models import anomaly
+from hedgerow.models.alerts import anomaly
 from hedgerow.models.arithmetic import jit
 
 Scores = NDArray[np.float64]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.nab.ours import blank, hours_of_week, score_values
-from hedgerow.models import anomaly
+from hedgerow.models.alerts import anomaly
 
 SENSORS = 20  # of 399, evenly
 WEEK_SECONDS = 604_800

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from river import base, checks
 
-from hedgerow.models.anomaly_estimator import ExtremesDetector
+from hedgerow.models.estimators.anomaly import ExtremesDetector
 
 READINGS = [
     ({"value": float(i % 24 + 50 * (i == 700)), "other": 1.0}, i == 700) for i in range(900)

@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 from river import base
 
 from hedgerow.models import CityModel, Learner, Profile, estimators
-from hedgerow.models import layout as at
 from hedgerow.models.aggregation import RULES
-from hedgerow.models.companions import company_at
-from hedgerow.models.ensemble import (
+from hedgerow.models.bank import layout as at
+from hedgerow.models.bank.layout import CLUES, HOUR_FEATURES
+from hedgerow.models.bank.rows import place
+from hedgerow.models.experts.catalogue import LEVEL_RATES
+from hedgerow.models.experts.companions import company_at
+from hedgerow.models.experts.ensemble import (
     SMALL,
     Place,
     clues_at,
@@ -30,10 +33,7 @@ from hedgerow.models.ensemble import (
     hour_features_at,
     hour_model_at,
 )
-from hedgerow.models.experts import LEVEL_RATES
-from hedgerow.models.layout import CLUES, HOUR_FEATURES
-from hedgerow.models.least_squares import small_predict
-from hedgerow.models.rows import place
+from hedgerow.models.experts.least_squares import small_predict
 
 EXPERTS = (
     "pattern", "levels", "holt", "rls_0.999", "rls_0.98", "ogd_0.05", "adagrad_0.3", "nlms_0.2",

@@ -16,7 +16,9 @@ from types import FunctionType, ModuleType
 import atheris
 import numpy as np
 
-from hedgerow.models import CityModel, Learner, Profile, SnapshotError, restore, snapshot
+from hedgerow.models import CityModel, Learner, Profile, SnapshotError
+from hedgerow.models.snapshot import chunks as snapshot
+from hedgerow.models.snapshot import restore
 
 HEAD = struct.Struct("<8sIIQ")
 DIGEST_BYTES = 32

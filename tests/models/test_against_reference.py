@@ -13,7 +13,7 @@ from models.reference import LeastSquares, MlPoly, Reference
 from numpy.typing import NDArray
 
 from hedgerow.models import CityModel, Learner, Profile
-from hedgerow.models import layout as at
+from hedgerow.models.bank import layout as at
 
 HORIZONS = (1, 3)
 EXPERTS = ("pattern", "levels", "holt", "rls_0.995", "rls_0.98", "hour_24", "hold")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedgerow.models import anomaly
-from hedgerow.models.anomaly_estimator import ExtremesDetector
-from hedgerow.models.anomaly_words import Finding, finding
+from hedgerow.models.alerts import anomaly
+from hedgerow.models.alerts.anomaly_words import Finding, finding
+from hedgerow.models.estimators.anomaly import ExtremesDetector
 
 WEEK = 12 * anomaly.HOURS  # readings, one every five minutes
 

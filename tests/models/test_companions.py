@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from models.logs import COMPANY, HOUR, START, Log, company_log, run, state
 from numpy.typing import NDArray
 
-from hedgerow.models import CityModel, Learner, Profile, ProfileError, RiverExpert, signals
-from hedgerow.models import layout as at
-from hedgerow.models.layout import row_layout
-from hedgerow.models.moving import deal
+from hedgerow.models import CityModel, Learner, Profile, ProfileError, RiverExpert
+from hedgerow.models.bank import layout as at
+from hedgerow.models.bank.layout import row_layout
+from hedgerow.models.experts import signals
 from hedgerow.models.profile import MOST_COMPANIONS
+from hedgerow.models.snapshot.moving import deal
 
 PLAIN = Profile("all", period_seconds=3600, horizons=(1, 3), experts=("pattern", "levels"))
 NEAR = replace(PLAIN, neighbours={"s": ("near",)})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hedgerow.models.arithmetic import Array
 from hedgerow.models.conformal import CALIBRATED_AFTER, SIZE
-from hedgerow.models.conformal_interval import ConformalInterval
+from hedgerow.models.estimators.conformal_interval import ConformalInterval
 
 HOURS = 24 * 7 * 16
 TWO_WEEKS = 24 * 14

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedgerow.models.arithmetic import Array
-from hedgerow.models.drift import (
+from hedgerow.models.alerts.drift import (
     ALARMS,
     CAUSE,
     FIRST_RIVAL,
@@ -25,7 +24,8 @@ from hedgerow.models.drift import (
     drift_relearn,
     drift_reset,
 )
-from hedgerow.models.drift_detector import ResidualDrift, explain_drift
+from hedgerow.models.arithmetic import Array
+from hedgerow.models.estimators.drift_detector import ResidualDrift, explain_drift
 
 QUARTER = 24 * 91
 NAMES = ("persistence", "day", "week")

@@ -10,8 +10,8 @@ from models.honesty import dishonest
 from models.logs import CITY, HOUR, START, Log, city_log, daily, one_series, published, run
 
 from hedgerow.models import CityModel, Learner, Profile
-from hedgerow.models import layout as at
-from hedgerow.models.bank import Bank
+from hedgerow.models.bank import layout as at
+from hedgerow.models.bank.bank import Bank
 
 HOURLY = CityModel((Profile("hourly", period_seconds=3600),))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.logs import HOUR, START, Log, daily, one_series, run
 
 from hedgerow.models import CityModel, Learner, Profile
-from hedgerow.models import layout as at
+from hedgerow.models.bank import layout as at
 
 EVERY = ("accurate", "holt", "ogd_1", "adagrad_1", "nlms_1", "median_1", "poisson_1")
 CITY = CityModel((Profile("all", period_seconds=3600, experts=EVERY, horizons=(1, 2, 7)),))

@@ -8,9 +8,9 @@ from models.logs import START, one_series, run
 from numpy.typing import NDArray
 
 from hedgerow.models import CityModel, Learner, Profile
-from hedgerow.models.bank import Bank
+from hedgerow.models.bank.bank import Bank
 from hedgerow.models.estimators import RecursiveLeastSquares
-from hedgerow.models.least_squares import MOST_VARIANCE
+from hedgerow.models.experts.least_squares import MOST_VARIANCE
 
 YEAR = 105_120
 MEMORIES = (0.999, 0.98, 0.9)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hedgerow.models import CityModel, Learner, Profile
-from hedgerow.models.moving import deal
+from hedgerow.models.snapshot.moving import deal
 
 CITY = CityModel(
     profiles=(

@@ -20,7 +20,7 @@ from hedgerow.models import (
     decode_chunk,
     encode_chunk,
 )
-from hedgerow.models.plugins import PluginBank, read_models
+from hedgerow.models.bank.plugins import PluginBank, read_models
 
 EXPERTS = ("pattern", "ogd_0.01")
 KEY = b"0123456789abcdef"

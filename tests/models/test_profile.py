@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hedgerow.models import CityModel, ModelError, Profile, ProfileError
-from hedgerow.models.layout import row_layout
+from hedgerow.models.bank.layout import row_layout
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from models.logs import CITY, city_log, run, state
 
 from hedgerow.models import Learner, RawChunk, SnapshotError, decode_chunk, encode_chunk
-from hedgerow.models.snapshot import MAGIC, VERSION
+from hedgerow.models.snapshot.chunks import MAGIC, VERSION
 
 CHUNK = encode_chunk(RawChunk("rows/0", {"rows": np.arange(6.0).reshape(2, 3)}, {"n": 1}))
 

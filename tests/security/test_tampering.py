@@ -34,7 +34,7 @@ from hedgerow.models import (
     decode_chunk,
     encode_chunk,
 )
-from hedgerow.models.plugins import _sign
+from hedgerow.models.bank.plugins import _sign
 from hedgerow.topics import ReadingDecoder, TopicNames
 
 KEY = b"the worker's own key"

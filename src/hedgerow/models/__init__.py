@@ -4,7 +4,8 @@
 ``nursery`` (until its period is known), ``bank`` and ``kernel``.
 """
 
-from hedgerow.models.alerts import AlertEvent
+from hedgerow.models.alerts.words import AlertEvent
+from hedgerow.models.bank.scores import ReferenceScore, SeriesScore
 from hedgerow.models.errors import (
     ModelError,
     PluginError,
@@ -16,8 +17,7 @@ from hedgerow.models.errors import (
 from hedgerow.models.learner import Learner
 from hedgerow.models.profile import AlertSwitches, CityModel, Profile, RiverExpert, series_key
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
-from hedgerow.models.scores import ReferenceScore, SeriesScore
-from hedgerow.models.snapshot import Capture, RawChunk, decode_chunk, encode_chunk
+from hedgerow.models.snapshot.chunks import Capture, RawChunk, decode_chunk, encode_chunk
 
 __all__ = [
     "AlertEvent",

@@ -12,21 +12,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import kernel
-from hedgerow.models.alerts import AlertEvent, read_event, read_silence
-from hedgerow.models.bank import Bank, outputs
-from hedgerow.models.capture import capture_state, mark_all
-from hedgerow.models.episodes import EVENT_POSITION
-from hedgerow.models.nursery import Infant, Nursery
+from hedgerow.models.alerts.episodes import EVENT_POSITION
+from hedgerow.models.alerts.silence import OF_POSITION, OF_SERIES, Learned, Silence
+from hedgerow.models.alerts.words import AlertEvent, read_event, read_silence
+from hedgerow.models.bank import kernel
+from hedgerow.models.bank.bank import Bank, outputs
+from hedgerow.models.bank.nursery import Infant, Nursery
+from hedgerow.models.bank.scores import SeriesScore, bank_scores
+from hedgerow.models.bank.series import NOWHERE, SeriesTable
+from hedgerow.models.experts.signals import Signals
 from hedgerow.models.period import Grid, declared_grid, infer_grid
 from hedgerow.models.profile import CityModel, Profile, series_key
-from hedgerow.models.restore import restore_state
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
-from hedgerow.models.scores import SeriesScore, bank_scores
-from hedgerow.models.series import NOWHERE, SeriesTable
-from hedgerow.models.signals import Signals
-from hedgerow.models.silence import OF_POSITION, OF_SERIES, Learned, Silence
-from hedgerow.models.snapshot import Array, Capture
+from hedgerow.models.snapshot.capture import capture_state, mark_all
+from hedgerow.models.snapshot.chunks import Array, Capture
+from hedgerow.models.snapshot.restore import restore_state
 from hedgerow.models.zone import zone_table
 
 # The year 3000: every target time that can follow still fits a calendar.
@@ -236,7 +236,7 @@ class Learner:
         if not profile.river:
             return Bank(profile, period_ms, self._zone)
         # River is slow to import, so only where a profile asks for it.
-        from hedgerow.models.plugins import PluginBank  # noqa: PLC0415
+        from hedgerow.models.bank.plugins import PluginBank  # noqa: PLC0415
 
         return PluginBank(profile, period_ms, self._zone, self.city.plugin_key or b"")
 

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 
 from hedgerow.models.aggregation import RULES
 from hedgerow.models.errors import PluginError, ProfileError
-from hedgerow.models.experts import expand, plan
+from hedgerow.models.experts.catalogue import expand, plan
 from hedgerow.models.zone import zone_table
 
 MAX_HORIZON = 2000
@@ -66,8 +66,8 @@ class Profile:
     horizons : tuple of int
         How many slots ahead to forecast, strictly increasing.
     experts : tuple of str
-        Names of experts or presets, as in `hedgerow.models.experts`; the naive ones need no
-        naming.
+        Names of experts or presets, as in `hedgerow.models.experts.catalogue`; the naive ones need
+        no naming.
     outside : tuple of str
         Names of experts whose forecasts come as records in the log.
     companions : tuple of str
@@ -274,7 +274,7 @@ class CityModel:
                 "pickled and signed: set plugin_key, or remove them"
             )
         # River is slow to import, so only where a profile asks for it.
-        from hedgerow.models.plugins import make_regressor  # noqa: PLC0415
+        from hedgerow.models.bank.plugins import make_regressor  # noqa: PLC0415
 
         for expert in profile.river:
             make_regressor(expert)

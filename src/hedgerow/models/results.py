@@ -11,8 +11,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import kernel
-from hedgerow.models.alerts import AlertEvent
+from hedgerow.models.alerts.words import AlertEvent
+from hedgerow.models.bank import kernel
 
 
 class Outcome(IntEnum):

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from hedgerow.app.errors import AppError
 from hedgerow.app.service.worker import run_worker
 from hedgerow.app.settings import load_settings
-from hedgerow.models.bank import Bank
+from hedgerow.models.bank.bank import Bank
 from hedgerow.topics import ReadingDecoder
 from hedgerow.topics.codec import DecodedBatch, Message
 

@@ -24,7 +24,7 @@ from hedgerow.app.settings import Settings
 from hedgerow.app.state.census import Census, RedisCensus
 from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import ModelError
-from hedgerow.models.moving import stored_series
+from hedgerow.models.snapshot.moving import stored_series
 
 SAMPLE = 200  # messages at the end of each partition
 ENOUGH = 50_000  # messages altogether, should the topic grow faster than it is read

@@ -31,7 +31,7 @@ from hedgerow.app.state.drain import Progress as ShowProgress
 from hedgerow.app.state.drain import drain
 from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import Counts, Learner, decode_chunk, encode_chunk
-from hedgerow.models.moving import deal
+from hedgerow.models.snapshot.moving import deal
 
 ANSWER_SECONDS = 10.0
 _NO_GROUP = {KafkaError.GROUP_ID_NOT_FOUND}

@@ -8,9 +8,9 @@ from typing import Any
 
 from river import base
 
-from hedgerow.models.companions import MEMORY
 from hedgerow.models.estimators.least_squares import RecursiveLeastSquares
 from hedgerow.models.estimators.standardised import Features
+from hedgerow.models.experts.companions import MEMORY
 
 
 class CompanionLeastSquares(RecursiveLeastSquares):

@@ -7,15 +7,15 @@ import math
 import numpy as np
 from river import base
 
-from hedgerow.models import experts
 from hedgerow.models.estimators.standardised import (
     Features,
     StandardisedRegressor,
     finite,
     grown,
 )
-from hedgerow.models.features import CLIP_Z
-from hedgerow.models.gradient import gradient_learn, gradient_predict
+from hedgerow.models.experts import catalogue as experts
+from hedgerow.models.experts.features import CLIP_Z
+from hedgerow.models.experts.gradient import gradient_learn, gradient_predict
 
 
 class GradientRegressor(StandardisedRegressor):

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from river import base
 
+from hedgerow.models.bank.layout import HEAD, REPEATS_SLOW
 from hedgerow.models.estimators.least_squares import RecursiveLeastSquares
 from hedgerow.models.estimators.standardised import Features, finite
-from hedgerow.models.hold import (
+from hedgerow.models.experts.hold import (
     CLUES,
     LEAST_REPEATS,
     held_median,
@@ -21,7 +22,6 @@ from hedgerow.models.hold import (
     repeat_chance,
     write_clues,
 )
-from hedgerow.models.layout import HEAD, REPEATS_SLOW
 
 _ANY_PERIOD_MS = 3_600_000  # only the longest run, which no forecast rests on, depends on it
 

@@ -9,7 +9,7 @@ import numpy as np
 from river import base
 
 from hedgerow.models.estimators.standardised import Features, StandardisedRegressor
-from hedgerow.models.least_squares import (
+from hedgerow.models.experts.least_squares import (
     Single,
     correct,
     gain_step,

@@ -9,9 +9,10 @@ from datetime import datetime
 import numpy as np
 from river.time_series.base import Forecaster
 
+from hedgerow.models.bank.layout import HEAD, HOLT_LEVEL, HOLT_TREND, SEEN, SURPRISE, row_layout
 from hedgerow.models.estimators.standardised import Features, finite
-from hedgerow.models.experts import LEVEL_RATES
-from hedgerow.models.features import (
+from hedgerow.models.experts.catalogue import LEVEL_RATES
+from hedgerow.models.experts.features import (
     damped_sum,
     holt_step,
     pattern_bin,
@@ -19,7 +20,6 @@ from hedgerow.models.features import (
     standardise_reading,
     usual_in,
 )
-from hedgerow.models.layout import HEAD, HOLT_LEVEL, HOLT_TREND, SEEN, SURPRISE, row_layout
 from hedgerow.models.profile import Profile
 from hedgerow.models.zone import is_holiday, local_time, zone_table
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from river import base
 
 from hedgerow.models.arithmetic import Array, clamp, standardise, welford
-from hedgerow.models.features import CLIP_Z, winsorise
-from hedgerow.models.least_squares import Single
+from hedgerow.models.experts.features import CLIP_Z, winsorise
+from hedgerow.models.experts.least_squares import Single
 
 Features = dict[base.typing.FeatureName, Any]  # River's own type of a feature value
 

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.arithmetic import Array, jit
+from hedgerow.models.bank.series import CHUNK_SERIES
 from hedgerow.models.errors import SnapshotError
 from hedgerow.models.period import READINGS_NEEDED
-from hedgerow.models.series import CHUNK_SERIES
 
 MISSED_PERIODS = 6.0
 MISSED_GAPS = 3.0  # longest usual gaps

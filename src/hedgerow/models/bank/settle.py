@@ -13,16 +13,10 @@ import math
 
 import numpy as np
 
-from hedgerow.models import companions
 from hedgerow.models.aggregation import forget, learn
+from hedgerow.models.alerts.drift import drift_learn, drift_relearn, is_rival
 from hedgerow.models.arithmetic import Array, jit
-from hedgerow.models.conformal import (
-    conformal_learn,
-    usual_error,
-)
-from hedgerow.models.drift import drift_learn, drift_relearn, is_rival
-from hedgerow.models.ensemble import Place, Team, teach
-from hedgerow.models.layout import (
+from hedgerow.models.bank.layout import (
     ABSOLUTE_ERROR,
     BLOCK_HEAD,
     CONTEXT,
@@ -51,14 +45,20 @@ from hedgerow.models.layout import (
     Layout,
     N,
 )
-from hedgerow.models.least_squares import Single
-from hedgerow.models.rows import (
+from hedgerow.models.bank.rows import (
     LARGEST,
     Scratch,
     Setup,
     context_table,
     floor_of,
 )
+from hedgerow.models.conformal import (
+    conformal_learn,
+    usual_error,
+)
+from hedgerow.models.experts import companions
+from hedgerow.models.experts.ensemble import Place, Team, teach
+from hedgerow.models.experts.least_squares import Single
 
 SCALE_MEMORY = 0.02  # weight of the newest loss in the running one
 MOST_OFF = 50.0  # running errors

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import layout as at
 from hedgerow.models.aggregation import standing_weights
-from hedgerow.models.bank import Bank
-from hedgerow.models.experts import NAIVE_EXPERTS
+from hedgerow.models.bank import layout as at
+from hedgerow.models.bank.bank import Bank
+from hedgerow.models.bank.series import SeriesTable
+from hedgerow.models.experts.catalogue import NAIVE_EXPERTS
 from hedgerow.models.profile import Profile
-from hedgerow.models.series import SeriesTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from river import base
 
-from hedgerow.models import anomaly
-from hedgerow.models.anomaly_words import finding
+from hedgerow.models.alerts import anomaly
+from hedgerow.models.alerts.anomaly_words import finding
 from hedgerow.models.arithmetic import Array
 
 Features = dict[base.typing.FeatureName, Any]  # River's own type of a feature value
@@ -40,12 +40,12 @@ class ExtremesDetector(base.AnomalyDetector):  # type: ignore[misc]  # River shi
 
     References
     ----------
-    See ``hedgerow.models.anomaly``; figures are in ``docs/anomaly.md``.
+    See ``hedgerow.models.alerts.anomaly``; figures are in ``docs/anomaly.md``.
 
     Examples
     --------
     >>> from datetime import datetime, timedelta
-    >>> from hedgerow.models.anomaly_estimator import ExtremesDetector
+    >>> from hedgerow.models.estimators.anomaly import ExtremesDetector
     >>> detector = ExtremesDetector(period_seconds=3600)
     >>> at = datetime(2026, 1, 5)
     >>> for hour in range(400):

@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import episodes, silence
-from hedgerow.models.anomaly_words import BASES as FINDING_BASES
-from hedgerow.models.anomaly_words import KIND_NAMES as FINDINGS
-from hedgerow.models.anomaly_words import Finding
-from hedgerow.models.drift_detector import say_drift
-from hedgerow.models.experts import NAIVE_EXPERTS
-from hedgerow.models.layout import ANOMALY, BOUND, DRIFT, FORECAST_BREACH, SILENT, STUCK
+from hedgerow.models.alerts import episodes, silence
+from hedgerow.models.alerts.anomaly_words import BASES as FINDING_BASES
+from hedgerow.models.alerts.anomaly_words import KIND_NAMES as FINDINGS
+from hedgerow.models.alerts.anomaly_words import Finding
+from hedgerow.models.bank.layout import ANOMALY, BOUND, DRIFT, FORECAST_BREACH, SILENT, STUCK
+from hedgerow.models.estimators.drift_detector import say_drift
+from hedgerow.models.experts.catalogue import NAIVE_EXPERTS
 
 KIND_NAMES = {
     BOUND: "bound",

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from hedgerow.models.bank import Bank
+from hedgerow.models.bank.bank import Bank
+from hedgerow.models.bank.series import NOWHERE
 from hedgerow.models.learner import Learner
 from hedgerow.models.profile import CityModel, series_key
-from hedgerow.models.restore import unpack
-from hedgerow.models.series import NOWHERE
-from hedgerow.models.snapshot import decode_chunk
+from hedgerow.models.snapshot.chunks import decode_chunk
+from hedgerow.models.snapshot.restore import unpack
 
 TargetOf = Callable[[str], int]
 

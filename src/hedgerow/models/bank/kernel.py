@@ -20,26 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import anomaly, companions
 from hedgerow.models.aggregation import weigh
-from hedgerow.models.arithmetic import Array, clamp, jit
-from hedgerow.models.companions import Company, show
-from hedgerow.models.conformal import (
-    conformal_ends,
-    conformal_scale,
-    usual_error,
-)
-from hedgerow.models.drift import QUIET, drift_offset
-from hedgerow.models.ensemble import (
-    SMALL,
-    Place,
-    ask,
-    forget_roots,
-    freeze,
-    hour_model_at,
-    stand,
-)
-from hedgerow.models.episodes import (
+from hedgerow.models.alerts import anomaly
+from hedgerow.models.alerts.drift import QUIET, drift_offset
+from hedgerow.models.alerts.episodes import (
     Events,
     Outlook,
     Reading,
@@ -48,16 +32,8 @@ from hedgerow.models.episodes import (
     watch_reading,
     watch_run,
 )
-from hedgerow.models.features import (
-    pattern_bin,
-    remember,
-    standardise_reading,
-    time_of,
-    usual_in,
-    write_common,
-)
-from hedgerow.models.hold import LEAST_REPEATS, is_stuck, note_repeat
-from hedgerow.models.layout import (
+from hedgerow.models.arithmetic import Array, clamp, jit
+from hedgerow.models.bank.layout import (
     BLOCK_HEAD,
     CONTEXT,
     DAY_MS,
@@ -82,9 +58,8 @@ from hedgerow.models.layout import (
     WEIGHED_MEAN,
     Layout,
 )
-from hedgerow.models.least_squares import Single, gain_step
-from hedgerow.models.prefetch import fetch, fetch_single
-from hedgerow.models.rows import (
+from hedgerow.models.bank.prefetch import fetch, fetch_single
+from hedgerow.models.bank.rows import (
     LARGEST,
     Rows,
     Scratch,
@@ -96,7 +71,33 @@ from hedgerow.models.rows import (
     place,
     slot_of,
 )
-from hedgerow.models.settle import settle
+from hedgerow.models.bank.settle import settle
+from hedgerow.models.conformal import (
+    conformal_ends,
+    conformal_scale,
+    usual_error,
+)
+from hedgerow.models.experts import companions
+from hedgerow.models.experts.companions import Company, show
+from hedgerow.models.experts.ensemble import (
+    SMALL,
+    Place,
+    ask,
+    forget_roots,
+    freeze,
+    hour_model_at,
+    stand,
+)
+from hedgerow.models.experts.features import (
+    pattern_bin,
+    remember,
+    standardise_reading,
+    time_of,
+    usual_in,
+    write_common,
+)
+from hedgerow.models.experts.hold import LEAST_REPEATS, is_stuck, note_repeat
+from hedgerow.models.experts.least_squares import Single, gain_step
 from hedgerow.models.zone import is_holiday, local_from, stretch_of
 
 LEARNED, LATE, DUPLICATE, REJECTED, USED, IGNORED = range(6)  # the last two of forecasts

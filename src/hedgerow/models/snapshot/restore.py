@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models.bank import CHUNK_ROWS, Bank
-from hedgerow.models.capture import (
+from hedgerow.models.alerts.silence import STORED
+from hedgerow.models.bank.bank import CHUNK_ROWS, Bank
+from hedgerow.models.bank.layout import Field
+from hedgerow.models.bank.series import CHUNK_SERIES, NOWHERE
+from hedgerow.models.errors import SnapshotError
+from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile, series_key
+from hedgerow.models.snapshot.capture import (
     chunks_of,
     layout_name,
     mark_all,
@@ -26,12 +31,7 @@ from hedgerow.models.capture import (
     series_name,
     silence_name,
 )
-from hedgerow.models.errors import SnapshotError
-from hedgerow.models.layout import Field
-from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile, series_key
-from hedgerow.models.series import CHUNK_SERIES, NOWHERE
-from hedgerow.models.silence import STORED
-from hedgerow.models.snapshot import RawChunk, decode_chunk
+from hedgerow.models.snapshot.chunks import RawChunk, decode_chunk
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner

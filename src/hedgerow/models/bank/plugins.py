@@ -23,16 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 from river import base
 
-from hedgerow.models import kernel
-from hedgerow.models import rows as row_places
+from hedgerow.models.alerts.episodes import Reading
 from hedgerow.models.arithmetic import clamp
-from hedgerow.models.bank import CHUNK_ROWS, Bank
-from hedgerow.models.companions import Company
-from hedgerow.models.ensemble import label_of
-from hedgerow.models.episodes import Reading
+from hedgerow.models.bank import kernel
+from hedgerow.models.bank import rows as row_places
+from hedgerow.models.bank.bank import CHUNK_ROWS, Bank
 from hedgerow.models.errors import PluginError, SnapshotError, StateTampered
+from hedgerow.models.experts.companions import Company
+from hedgerow.models.experts.ensemble import label_of
 from hedgerow.models.profile import Profile, RiverExpert
-from hedgerow.models.snapshot import RawChunk
+from hedgerow.models.snapshot.chunks import RawChunk
 from hedgerow.models.zone import ZoneTable
 
 Lesson = tuple[dict[str, float], float]  # features and label

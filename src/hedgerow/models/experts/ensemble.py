@@ -15,30 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.arithmetic import Array, clamp, jit
-from hedgerow.models.experts import POISSON
-from hedgerow.models.features import (
-    CLIP_Z,
-    damped_sum,
-    look_back,
-    look_back_season,
-    pattern_bin,
-    root,
-    standard,
-    time_of,
-    unroot,
-    usual_in,
-    write_hour,
-)
-from hedgerow.models.gradient import gradient_learn, gradient_predict
-from hedgerow.models.hold import (
-    LEAST_REPEATS,
-    held_median,
-    learn_chance,
-    learn_distance,
-    repeat_chance,
-    write_clues,
-)
-from hedgerow.models.layout import (
+from hedgerow.models.bank.layout import (
     CHANCE,
     CHANGE_DISTANCE,
     CHANGES,
@@ -65,7 +42,30 @@ from hedgerow.models.layout import (
     WEEK,
     Layout,
 )
-from hedgerow.models.least_squares import (
+from hedgerow.models.experts.catalogue import POISSON
+from hedgerow.models.experts.features import (
+    CLIP_Z,
+    damped_sum,
+    look_back,
+    look_back_season,
+    pattern_bin,
+    root,
+    standard,
+    time_of,
+    unroot,
+    usual_in,
+    write_hour,
+)
+from hedgerow.models.experts.gradient import gradient_learn, gradient_predict
+from hedgerow.models.experts.hold import (
+    LEAST_REPEATS,
+    held_median,
+    learn_chance,
+    learn_distance,
+    repeat_chance,
+    write_clues,
+)
+from hedgerow.models.experts.least_squares import (
     Single,
     correct,
     predict,

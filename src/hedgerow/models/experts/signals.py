@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.arithmetic import jit
-from hedgerow.models.bank import Bank
-from hedgerow.models.companions import NO_SIGNAL, SIGNAL_SIZE, Company, show
+from hedgerow.models.bank.bank import Bank
+from hedgerow.models.bank.series import NOWHERE, SeriesTable
+from hedgerow.models.experts.companions import NO_SIGNAL, SIGNAL_SIZE, Company, show
 from hedgerow.models.profile import MOST_COMPANIONS, CityModel, series_key
-from hedgerow.models.series import NOWHERE, SeriesTable
 
 Call = tuple[int, NDArray[np.int64]]
 

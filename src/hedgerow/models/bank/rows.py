@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.aggregation import Flags
-from hedgerow.models.arithmetic import Array, jit
-from hedgerow.models.ensemble import Place, Team
-from hedgerow.models.episodes import (
+from hedgerow.models.alerts.episodes import (
     Rules,
 )
-from hedgerow.models.layout import (
+from hedgerow.models.arithmetic import Array, jit
+from hedgerow.models.bank.layout import (
     NEGATIVE,
     ORIGIN,
     PHASE,
@@ -28,7 +27,8 @@ from hedgerow.models.layout import (
     SLOT,
     Layout,
 )
-from hedgerow.models.least_squares import Single
+from hedgerow.models.experts.ensemble import Place, Team
+from hedgerow.models.experts.least_squares import Single
 from hedgerow.models.zone import ZoneTable
 
 # Values beyond this are learned as this: fourth powers of them stay finite, and single precision

@@ -21,18 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.arithmetic import Array, clamp, jit
-from hedgerow.models.ensemble import Place
-from hedgerow.models.features import (
-    CLIP_Z,
-    look_back,
-    pattern_bin,
-    root,
-    rooted,
-    time_of,
-    unroot,
-    usual_in,
-)
-from hedgerow.models.layout import (
+from hedgerow.models.bank.layout import (
     COMPANIONS_OWN,
     DEVIATION,
     DEVIATION_BEFORE,
@@ -47,8 +36,19 @@ from hedgerow.models.layout import (
     SURPRISE,
     Layout,
 )
-from hedgerow.models.least_squares import Single, correct, gain_step, predict, reset
-from hedgerow.models.rows import Rows, Setup, floor_of
+from hedgerow.models.bank.rows import Rows, Setup, floor_of
+from hedgerow.models.experts.ensemble import Place
+from hedgerow.models.experts.features import (
+    CLIP_Z,
+    look_back,
+    pattern_bin,
+    root,
+    rooted,
+    time_of,
+    unroot,
+    usual_in,
+)
+from hedgerow.models.experts.least_squares import Single, correct, gain_step, predict, reset
 from hedgerow.models.zone import is_holiday, local_from
 
 MEMORY = 0.9995  # λ

@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hedgerow.models.arithmetic import Array, jit
-from hedgerow.models.least_squares import Single
+from hedgerow.models.experts.least_squares import Single
 
 LINE = 64  # bytes that come at once
 _READ, _KEEP, _DATA = 0, 3, 1  # in LLVM's words: to do what with, how long, and what it is

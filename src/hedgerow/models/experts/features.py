@@ -15,8 +15,7 @@ import math
 import numpy as np
 
 from hedgerow.models.arithmetic import Array, clamp, jit, standardise, welford
-from hedgerow.models.experts import LEVEL_RATES
-from hedgerow.models.layout import (
+from hedgerow.models.bank.layout import (
     BASE,
     DAY_MS,
     DEVIATION,
@@ -40,7 +39,8 @@ from hedgerow.models.layout import (
     WEEK_MS,
     Layout,
 )
-from hedgerow.models.least_squares import Single
+from hedgerow.models.experts.catalogue import LEVEL_RATES
+from hedgerow.models.experts.least_squares import Single
 
 CLIP_Z = 10.0  # standard deviations at which features, labels and slopes are cut
 WINSOR_AFTER = 50  # values after which a single one no longer moves a standardiser at will

@@ -17,8 +17,8 @@ import math
 import numpy as np
 
 from hedgerow.models.arithmetic import Array, clamp, jit
-from hedgerow.models.layout import LONGEST_RUN, REPEATS_FAST, REPEATS_SLOW, RUN, SEEN
-from hedgerow.models.least_squares import Single
+from hedgerow.models.bank.layout import LONGEST_RUN, REPEATS_FAST, REPEATS_SLOW, RUN, SEEN
+from hedgerow.models.experts.least_squares import Single
 
 CLUES = 9
 LEAST_REPEATS = 0.05  # share of repeats below which the expert sleeps

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models.anomaly import (
+from hedgerow.models.alerts.anomaly import (
     THRESHOLD,
     TOLD_BASIS,
     TOLD_EXPECTED,
@@ -23,10 +23,10 @@ from hedgerow.models.anomaly import (
     TOLD_LOW,
     TOLD_STATISTIC,
 )
+from hedgerow.models.alerts.drift import CAUSE, LASTED, STRENGTH
+from hedgerow.models.alerts.drift import QUIET as QUIET_LEFT
 from hedgerow.models.arithmetic import Array, jit
-from hedgerow.models.drift import CAUSE, LASTED, STRENGTH
-from hedgerow.models.drift import QUIET as QUIET_LEFT
-from hedgerow.models.layout import (
+from hedgerow.models.bank.layout import (
     ALERT_SIZE,
     ALERTS,
     ANOMALY,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from river import base
 
-from hedgerow.models import drift as at
+from hedgerow.models.alerts import drift as at
 
 _FOUND = {
     at.LOSS: "errors were {strength:.1f} usual errors above the usual one",
@@ -48,7 +48,7 @@ def say_drift(cause: int, strength: float, lasted: float, rivals: Sequence[str])
 
     Examples
     --------
-    >>> from hedgerow.models.drift import TOO_LOW
+    >>> from hedgerow.models.alerts.drift import TOO_LOW
     >>> say_drift(TOO_LOW, 2.34, 12, ())
     'over 12 labels forecasts were too low by 2.3 usual errors'
     """
@@ -74,7 +74,7 @@ class ResidualDrift(base.DriftDetector):  # type: ignore[misc]  # River ships no
     Examples
     --------
     >>> import numpy as np
-    >>> from hedgerow.models.drift_detector import ResidualDrift
+    >>> from hedgerow.models.estimators.drift_detector import ResidualDrift
     >>> detector = ResidualDrift(slots_per_day=1)
     >>> residuals = np.tile([0.5, -0.5], 150)
     >>> residuals[200:205] -= 1.0

@@ -51,7 +51,7 @@ class ConformalInterval(base.Base):  # type: ignore[misc]  # River ships no type
     Examples
     --------
     >>> import numpy as np
-    >>> from hedgerow.models.conformal_interval import ConformalInterval
+    >>> from hedgerow.models.estimators.conformal_interval import ConformalInterval
     >>> interval, rng = ConformalInterval(level=0.9), np.random.default_rng(7)
     >>> covered = 0
     >>> for i in range(4_000):

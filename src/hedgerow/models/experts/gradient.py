@@ -13,8 +13,8 @@ import math
 import numpy as np
 
 from hedgerow.models.arithmetic import clamp, jit
-from hedgerow.models.experts import ADAGRAD, MEDIAN, NLMS, OGD, POISSON
-from hedgerow.models.least_squares import Single, predict
+from hedgerow.models.experts.catalogue import ADAGRAD, MEDIAN, NLMS, OGD, POISSON
+from hedgerow.models.experts.least_squares import Single, predict
 
 CLIP_SLOPE = 10.0  # of the loss, in standard deviations
 MOST_LOG = 8.0  # a count is forecast at most exp(8) times its mean

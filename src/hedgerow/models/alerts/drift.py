@@ -162,7 +162,7 @@ def drift_learn(state: Array, residual: float, rivals: Array) -> bool:
     Examples
     --------
     >>> import numpy as np
-    >>> from hedgerow.models.drift import RIVALS, SIZE, drift_learn, drift_reset
+    >>> from hedgerow.models.alerts.drift import RIVALS, SIZE, drift_learn, drift_reset
     >>> state, nobody = np.empty(SIZE), np.full(RIVALS, np.nan)
     >>> drift_reset(state, 24)
     >>> residuals = np.random.default_rng(7).normal(size=2_000)

@@ -12,17 +12,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import kernel
-from hedgerow.models import rows as row_places
 from hedgerow.models.aggregation import RULES
-from hedgerow.models.companions import Company
-from hedgerow.models.ensemble import Team
-from hedgerow.models.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
+from hedgerow.models.alerts.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
+from hedgerow.models.bank import kernel
+from hedgerow.models.bank import rows as row_places
+from hedgerow.models.bank.layout import PHASE, RowLayout, row_layout
 from hedgerow.models.errors import SnapshotError
-from hedgerow.models.experts import NAIVE_EXPERTS
-from hedgerow.models.layout import PHASE, RowLayout, row_layout
+from hedgerow.models.experts.catalogue import NAIVE_EXPERTS
+from hedgerow.models.experts.companions import Company
+from hedgerow.models.experts.ensemble import Team
 from hedgerow.models.profile import Profile
-from hedgerow.models.snapshot import RawChunk
+from hedgerow.models.snapshot.chunks import RawChunk
 from hedgerow.models.zone import ZoneTable
 
 CHUNK_ROWS = 64

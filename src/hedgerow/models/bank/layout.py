@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models import anomaly, conformal, drift
+from hedgerow.models import conformal
 from hedgerow.models.aggregation import RULES, TABLE_HEAD, table_size
-from hedgerow.models.experts import LEVEL_RATES, Plan, plan
-from hedgerow.models.least_squares import small_size
+from hedgerow.models.alerts import anomaly, drift
+from hedgerow.models.experts.catalogue import LEVEL_RATES, Plan, plan
+from hedgerow.models.experts.least_squares import small_size
 from hedgerow.models.profile import Profile
 
 DAY_MS = 86_400_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hedgerow.models import anomaly
+from hedgerow.models.alerts import anomaly
 from hedgerow.models.arithmetic import Array
 
 # What was beyond its range.
@@ -102,7 +102,7 @@ def finding(state: Array) -> Finding:
     --------
     >>> import numpy as np
     >>> from hedgerow.models import anomaly
-    >>> from hedgerow.models.anomaly_words import finding
+    >>> from hedgerow.models.alerts.anomaly_words import finding
     >>> state, hours = np.zeros(anomaly.SIZE), np.zeros(anomaly.HOURS_SIZE, np.float32)
     >>> for hour in range(400):
     ...     _ = anomaly.score(state, hours, 20.0 + hour % 7, hour % 168, 1.0)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models.bank import CHUNK_ROWS
-from hedgerow.models.series import CHUNK_SERIES
-from hedgerow.models.silence import NEXT_DEADLINE
-from hedgerow.models.snapshot import Array, Capture, RawChunk
+from hedgerow.models.alerts.silence import NEXT_DEADLINE
+from hedgerow.models.bank.bank import CHUNK_ROWS
+from hedgerow.models.bank.series import CHUNK_SERIES
+from hedgerow.models.snapshot.chunks import Array, Capture, RawChunk
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner

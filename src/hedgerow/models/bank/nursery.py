@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hedgerow.models import kernel
+from hedgerow.models.bank import kernel
 from hedgerow.models.period import READINGS_NEEDED
-from hedgerow.models.snapshot import Array
+from hedgerow.models.snapshot.chunks import Array
 
 
 @dataclass(slots=True)

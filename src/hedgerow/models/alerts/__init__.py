@@ -1,0 +1,1 @@
+"""What is worth a word: anomalies, drift, bounds, stuck and silent series."""

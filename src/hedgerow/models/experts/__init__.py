@@ -1,0 +1,1 @@
+"""Who forecasts: the experts, what they see and how each learns."""

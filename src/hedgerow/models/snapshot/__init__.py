@@ -1,0 +1,1 @@
+"""A learner as bytes and back, also for other partitions."""
