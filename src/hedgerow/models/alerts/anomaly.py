@@ -240,7 +240,7 @@ def score(state: Array, hours: Hours, value: float, hour: int, slower: float) ->
     A day that repeats, and one reading that does not:
 
     >>> import numpy as np
-    >>> from hedgerow.models import anomaly
+    >>> from hedgerow.models.alerts import anomaly
     >>> state, hours = np.zeros(anomaly.SIZE), np.zeros(anomaly.HOURS_SIZE, np.float32)
     >>> day = [20.0] * 12 + [80.0] * 12
     >>> scores = [

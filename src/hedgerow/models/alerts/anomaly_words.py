@@ -101,7 +101,7 @@ def finding(state: Array) -> Finding:
     Examples
     --------
     >>> import numpy as np
-    >>> from hedgerow.models import anomaly
+    >>> from hedgerow.models.alerts import anomaly
     >>> from hedgerow.models.alerts.anomaly_words import finding
     >>> state, hours = np.zeros(anomaly.SIZE), np.zeros(anomaly.HOURS_SIZE, np.float32)
     >>> for hour in range(400):
