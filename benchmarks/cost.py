@@ -16,9 +16,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hedgerow.models import Profile
+from hedgerow.models import CityModel, Profile
 from hedgerow.models.bank.bank import Bank, outputs
 from hedgerow.models.experts.catalogue import PRESETS
+from hedgerow.models.experts.signals import Signals
 from hedgerow.models.zone import zone_table
 
 HOUR_MS = 3_600_000
@@ -82,7 +83,7 @@ def _bank(preset: str, series: int) -> Bank:
 
 def _rounds(preset: str, series: int) -> Callable[[], float]:
     """Let a bank learn; return what steps it through the next round and gives µs a reading."""
-    bank = _bank(preset, series)
+    bank, signals = _bank(preset, series), Signals(CityModel())
     draw = np.random.default_rng(1)
     height = draw.uniform(20.0, 200.0, series)
     next_slot = 0
@@ -99,7 +100,7 @@ def _rounds(preset: str, series: int) -> Callable[[], float]:
         began = process_time_ns()
         bank.step(
             which, positions, time_ms=slot * HOUR_MS, values=values, offsets=positions,
-            outside=nobody, out=out,
+            outside=nobody, company=signals.company(which), out=out,
         )  # fmt: skip
         return (process_time_ns() - began) / 1e3 / len(slot)
 
