@@ -8,8 +8,9 @@ from functools import cache
 
 import numpy as np
 import pytest
+from models.formulas import LeastSquares, MlPoly
 from models.logs import HOUR, START, Log, run
-from models.reference import LeastSquares, MlPoly, Reference
+from models.reference import Reference
 from numpy.typing import NDArray
 
 from hedgerow.models import CityModel, Learner, Profile
