@@ -67,7 +67,7 @@ def check(data: bytes) -> None:
         learner = Learner.restore(CITY, {**SOUND, raw.name: data})
     except SnapshotError:
         return
-    assert len(learner.series) == 2
+    assert len(learner.series) <= 2  # a forged count of 0 is a sound snapshot of nobody
 
 
 def mutate(data: bytes, max_size: int, seed: int) -> bytes:
