@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.accuracy.anchors import NEVER_WORSE
 from benchmarks.accuracy.score import LEAN, OURS
-from benchmarks.accuracy.tables import Cells, Verdict, markdown, median_ratio, worst_series
+from benchmarks.accuracy.tables import (
+    Cells,
+    Verdict,
+    markdown,
+    median_ratio,
+    never_worse,
+    worst_series,
+)
 from benchmarks.cost import FEW, MANY, Cost
 
 PRESET_OF = {OURS: "accurate", LEAN: "lean"}
@@ -16,9 +22,14 @@ LEAST_EXPERTS = 8
 LEAN_WITHIN = 1.03  # of the other's median MAE ratio
 
 
+def _of(preset: str, costs: Sequence[Cost]) -> Cost:
+    """Return what a preset costs."""
+    return next(cost for cost in costs if cost.preset == preset)
+
+
 def cost_verdicts(preset: str, costs: Sequence[Cost]) -> list[Verdict]:
     """What a series may take, and what it does."""
-    (cost,) = (one for one in costs if one.preset == preset)
+    cost = _of(preset, costs)
     most = MOST_MICROSECONDS[preset]
     return [
         (
@@ -37,29 +48,20 @@ def cost_verdicts(preset: str, costs: Sequence[Cost]) -> list[Verdict]:
 def lean_verdicts(cells: Cells) -> list[Verdict]:
     """What `lean` may lose, and what it does."""
     ours, lean = (median_ratio(cells, method).mae for method in (OURS, LEAN))
-    found = [
+    return [
         (
             f"MAE: median ratio over all cells at most {round(100 * LEAN_WITHIN) - 100} % above "
             "`accurate`",
             f"{lean:.3f}, {lean / ours - 1:+.1%}",
             lean <= LEAN_WITHIN * ours,
-        )
+        ),
+        never_worse(cells, LEAN, "no series"),
     ]
-    over, count, worst, one = worst_series(cells, LEAN)
-    found.append(
-        (
-            f"MAE: no series above {NEVER_WORSE} times its best naive forecast",
-            f"{over} of {count} above; worst {worst:.3f} ({one.cell} {one.series}, "
-            f"{one.horizon} ahead)",
-            over == 0,
-        )
-    )
-    return found
 
 
 def expert_verdict(preset: str, costs: Sequence[Cost]) -> Verdict:
     """How many experts there must be, and how many there are."""
-    (cost,) = (one for one in costs if one.preset == preset)
+    cost = _of(preset, costs)
     return (f"at least {LEAST_EXPERTS} experts", str(cost.experts), cost.experts >= LEAST_EXPERTS)
 
 
@@ -67,7 +69,7 @@ def preset_table(cells: Cells, costs: Sequence[Cost]) -> str:
     """Errors and costs of the presets."""
     lines = []
     for method, preset in PRESET_OF.items():
-        (cost,) = (one for one in costs if one.preset == preset)
+        cost = _of(preset, costs)
         ratio = median_ratio(cells, method)
         lines.append(
             [

@@ -167,17 +167,19 @@ def verdicts(cells: Cells) -> list[Verdict]:
             (f"{loss}: median ratio over all cells at most {limit:.2f}", f"{middle:.3f}",
              middle <= limit)
         )  # fmt: skip
-    over, count, worst, one = worst_series(cells, OURS)
-    found.append(
-        (
-            f"MAE: no series with more than four weeks of data above {NEVER_WORSE} times its best "
-            "naive forecast",
-            f"{over} of {count} above; worst {worst:.3f} ({one.cell} {one.series}, "
-            f"{one.horizon} ahead)",
-            over == 0,
-        )
-    )
+    found.append(never_worse(cells, OURS, "no series with more than four weeks of data"))
     return found
+
+
+def never_worse(cells: Cells, method: str, which: str) -> Verdict:
+    """Compare the worst series of one of our presets with its best naive forecast."""
+    over, count, worst, one = worst_series(cells, method)
+    return (
+        f"MAE: {which} above {NEVER_WORSE} times its best naive forecast",
+        f"{over} of {count} above; worst {worst:.3f} ({one.cell} {one.series}, "
+        f"{one.horizon} ahead)",
+        over == 0,
+    )
 
 
 def interval_verdicts(calibrations: Sequence[Calibration]) -> list[Verdict]:
