@@ -73,6 +73,12 @@ def table_size(rule: int, experts: int) -> int:
 
 
 @jit
+def is_awake(predictions: Array, absent: Flags, i: int) -> bool:
+    """Tell whether expert ``i`` takes part and has predicted something."""
+    return not (absent[i] or math.isnan(predictions[i]))
+
+
+@jit
 def weigh(table: Array, rule: int, predictions: Array, absent: Flags, weights: Array) -> float:
     """Write the weights of all experts and return the weighted mean of their predictions.
 
@@ -99,7 +105,7 @@ def weigh(table: Array, rule: int, predictions: Array, absent: Flags, weights: A
     awake = looking = 0
     for i in range(count):
         weights[i] = -math.inf
-        if absent[i] or math.isnan(predictions[i]):
+        if not is_awake(predictions, absent, i):
             continue
         awake += 1
         if looks_on(table, rule, i, count):
@@ -260,9 +266,8 @@ def learn(
 
 @jit
 def _takes_part(table: Array, everybody: bool, predictions: Array, absent: Flags, i: int) -> bool:
-    if absent[i] or math.isnan(predictions[i]):
-        return False
-    return everybody or table[TABLE_HEAD + len(predictions) + i] > 0.0
+    judged = everybody or table[TABLE_HEAD + len(predictions) + i] > 0.0
+    return judged and is_awake(predictions, absent, i)
 
 
 @jit
@@ -278,7 +283,7 @@ def _welcome(
             _begin_anew(table, count, _NEXT_TO_NOTHING * stake, LEAST_LEAD * abs(off))
         return stake > 0.0
     for i in range(count):
-        if not (absent[i] or math.isnan(predictions[i])) and looks_on(table, ML_POLY, i, count):
+        if is_awake(predictions, absent, i) and looks_on(table, ML_POLY, i, count):
             forget(table, 0.0)
     return False
 
@@ -292,7 +297,7 @@ def _look_on(table: Array, predictions: Array, absent: Flags, forecast: float, o
     count = len(predictions)
     distance = 0.0
     for i in range(count):
-        if absent[i] or math.isnan(predictions[i]) or not looks_on(table, ML_POLY, i, count):
+        if not (is_awake(predictions, absent, i) and looks_on(table, ML_POLY, i, count)):
             continue
         lead, seen = TABLE_HEAD + i, TABLE_HEAD + count + i
         if table[seen] <= -LOOK_ON:
@@ -340,19 +345,19 @@ def _move_shares(
     for i in range(count):
         if table[first + i] == 0.0:
             table[first + i] = 1.0 / count
-        if not (absent[i] or math.isnan(predictions[i])):
+        if is_awake(predictions, absent, i):
             awake += 1
             before += table[first + i]
             top = max(top, slope * (forecast - predictions[i]))
     mass = 0.0
     for i in range(count):
-        if not (absent[i] or math.isnan(predictions[i])):
+        if is_awake(predictions, absent, i):
             weights[i] *= math.exp(rate * (slope * (forecast - predictions[i]) - top))
             mass += weights[i]
     if mass <= 0.0:
         return
     for i in range(count):
-        if not (absent[i] or math.isnan(predictions[i])):
+        if is_awake(predictions, absent, i):
             table[first + i] = before * ((1.0 - SHARE) * weights[i] / mass + SHARE / awake)
 
 

@@ -18,6 +18,9 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 Array = NDArray[float64]
 
+# Values beyond this are learned as this: fourth powers of them stay finite, and single precision
+# holds the distance of two.
+LARGEST = 1e38
 LEAST_WEIGHT = 1e-300  # a weight of 0 could never come back, and all of them together be 0
 
 

@@ -31,7 +31,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hedgerow.models.arithmetic import Array, jit
+from hedgerow.models.arithmetic import LARGEST, Array, clamp, jit
 
 # All lengths are in readings of a series that is read every five minutes or more rarely; of one
 # read more often they are as long in time (``pace``). Chosen as in docs/anomaly.md, where the
@@ -50,7 +50,6 @@ VARIATION_WEIGHT = 0.7  # of the excess of the variation, a logarithm, beside th
 USUAL_EXCESS = 0.085  # scored 0.5: the median Aarhus road sensor stays below once a week
 THRESHOLD = 0.5  # from which a score is an alert by default
 
-MOST = 1e38  # values are cut here, so that no square overflows and single precision holds them
 MOST_EXCESS = 1e6
 HOURS = 168  # of the week, then those of the day
 DAY = 24
@@ -253,7 +252,7 @@ def score(state: Array, hours: Hours, value: float, hour: int, slower: float) ->
     """
     if not math.isfinite(value):
         return 0.0
-    value = min(max(value, -MOST), MOST)
+    value = clamp(value, LARGEST)
     known = basis(hours, hour)
     now = follow(state, hours, value, hour, slower)
     most, kind, statistic, low, high = 0.0, 0, 0.0, 0.0, 0.0

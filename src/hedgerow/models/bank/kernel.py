@@ -32,7 +32,7 @@ from hedgerow.models.alerts.episodes import (
     watch_reading,
     watch_run,
 )
-from hedgerow.models.arithmetic import Array, clamp, jit
+from hedgerow.models.arithmetic import LARGEST, Array, clamp, jit
 from hedgerow.models.bank.layout import (
     BLOCK_HEAD,
     CONTEXT,
@@ -58,15 +58,13 @@ from hedgerow.models.bank.layout import (
     WEIGHED_MEAN,
     Layout,
 )
-from hedgerow.models.bank.prefetch import fetch, fetch_single
+from hedgerow.models.bank.prefetch import fetch
 from hedgerow.models.bank.rows import (
-    LARGEST,
     Rows,
     Scratch,
     Setup,
     context_table,
     due,
-    floor_of,
     origin_of,
     place,
     slot_of,
@@ -83,6 +81,7 @@ from hedgerow.models.experts.ensemble import (
     SMALL,
     Place,
     ask,
+    floor_of,
     forget_roots,
     freeze,
     hour_model_at,
@@ -211,7 +210,7 @@ def _fetch_model(rows: Rows, sizes: Layout, at: Place, day_ms: int) -> None:
     """Ask for the next row's small model of a part of the day."""
     if sizes.hour_bins > 0:
         start = hour_model_at(sizes, at, day_ms)
-        fetch_single(rows.next_single, start, start + SMALL)
+        fetch(rows.next_single, start, start + SMALL)
 
 
 @jit
@@ -293,9 +292,9 @@ def forecast(
         fetch(rows.next_exact, entry, entry + sizes.entry)
         _fetch_model(rows, sizes, at, scratch.day_ms[k])
         day_ms = scratch.day_ms[k]
-        ask(row, single, sizes, setup.team, at, day_ms, external[k], setup.river)
         if sizes.company > 0:
             companions.ask(rows, setup, at)
+        ask(row, single, sizes, setup.team, at, day_ms, external[k], setup.river)
         _aggregate(row, setup, at.block, entry, day_ms, scratch.weights)
         if silent:
             continue

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from river import base
 
 from hedgerow.models.alerts.episodes import Reading
-from hedgerow.models.arithmetic import clamp
+from hedgerow.models.arithmetic import LARGEST, clamp
 from hedgerow.models.bank import kernel
 from hedgerow.models.bank import rows as row_places
 from hedgerow.models.bank.bank import CHUNK_ROWS, Bank
@@ -156,7 +156,7 @@ class PluginBank(Bank):
                 lessons.append(None)
                 continue
             standard = entry + sizes.standard
-            label = label_of(rows.exact, standard, clamp(value, row_places.LARGEST))
+            label = label_of(rows.exact, standard, clamp(value, LARGEST))
             lessons.append((self._features(rows, slot - horizon), label))
         return lessons
 

@@ -15,9 +15,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
-from hedgerow.models.arithmetic import Array, jit
-from hedgerow.models.experts.least_squares import Single
+from hedgerow.models.arithmetic import jit
 
 LINE = 64  # bytes that come at once
 _READ, _KEEP, _DATA = 0, 3, 1  # in LLVM's words: to do what with, how long, and what it is
@@ -42,14 +42,7 @@ def _ask_for(typing: Any, row: Any, at: Any) -> Any:
 
 
 @jit
-def fetch(row: Array, start: int, end: int) -> None:
-    """Ask for a run of a row on the exact plane."""
-    for at in range(start, end, LINE // 8):
-        _ask_for(row, at)
-
-
-@jit
-def fetch_single(row: Single, start: int, end: int) -> None:
-    """Ask for a run of a row on the single-precision plane."""
-    for at in range(start, end, LINE // 4):
+def fetch(row: NDArray[Any], start: int, end: int) -> None:
+    """Ask for a run of a row on either plane."""
+    for at in range(start, end, LINE // row.itemsize):
         _ask_for(row, at)

@@ -8,7 +8,6 @@ here.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +19,6 @@ from hedgerow.models.alerts.episodes import (
 )
 from hedgerow.models.arithmetic import Array, jit
 from hedgerow.models.bank.layout import (
-    NEGATIVE,
     ORIGIN,
     PHASE,
     REFERENCES,
@@ -30,10 +28,6 @@ from hedgerow.models.bank.layout import (
 from hedgerow.models.experts.ensemble import Place, Team
 from hedgerow.models.experts.least_squares import Single
 from hedgerow.models.zone import ZoneTable
-
-# Values beyond this are learned as this: fourth powers of them stay finite, and single precision
-# holds the distance of two.
-LARGEST = 1e38
 
 
 class Setup(NamedTuple):
@@ -95,12 +89,6 @@ def scratch(sizes: Layout) -> Scratch:
 def context_table(sizes: Layout, block: int, context: int) -> int:
     """Return where the table of the absolute loss for a context stands."""
     return block + sizes.tables_absolute + context * sizes.table
-
-
-@jit
-def floor_of(row: Array, team: Team) -> float:
-    """Return the least value the series can have, as far as is known."""
-    return max(-math.inf if row[NEGATIVE] == 1.0 else 0.0, team.minimum)
 
 
 @jit

@@ -15,7 +15,7 @@ import numpy as np
 
 from hedgerow.models.aggregation import forget, learn
 from hedgerow.models.alerts.drift import drift_learn, drift_relearn, is_rival
-from hedgerow.models.arithmetic import Array, jit
+from hedgerow.models.arithmetic import LARGEST, Array, jit
 from hedgerow.models.bank.layout import (
     ABSOLUTE_ERROR,
     BLOCK_HEAD,
@@ -46,18 +46,16 @@ from hedgerow.models.bank.layout import (
     N,
 )
 from hedgerow.models.bank.rows import (
-    LARGEST,
     Scratch,
     Setup,
     context_table,
-    floor_of,
 )
 from hedgerow.models.conformal import (
     conformal_learn,
     usual_error,
 )
 from hedgerow.models.experts import companions
-from hedgerow.models.experts.ensemble import Place, Team, teach
+from hedgerow.models.experts.ensemble import Place, Team, floor_of, teach
 from hedgerow.models.experts.least_squares import Single
 
 SCALE_MEMORY = 0.02  # weight of the newest loss in the running one

@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from river import base
 
-from hedgerow.models.arithmetic import Array, clamp, standardise, welford
+from hedgerow.models.arithmetic import LARGEST, Array, clamp, standardise, welford
 from hedgerow.models.experts.features import CLIP_Z, winsorise
 from hedgerow.models.experts.least_squares import Single
 
 Features = dict[base.typing.FeatureName, Any]  # River's own type of a feature value
-
-LARGEST = 1e38  # as in the kernel: fourth powers of it stay finite
 
 
 def finite(value: float) -> float:

@@ -36,7 +36,7 @@ from hedgerow.models.bank.layout import (
     SURPRISE,
     Layout,
 )
-from hedgerow.models.bank.rows import Rows, Setup, floor_of
+from hedgerow.models.bank.rows import Rows, Setup
 from hedgerow.models.experts.ensemble import Place
 from hedgerow.models.experts.features import (
     CLIP_Z,
@@ -168,7 +168,10 @@ def _write_own(
 
 @jit
 def ask(rows: Rows, setup: Setup, at: Place) -> None:
-    """Write the expert's median and mean into the pending entry, NaN where it sleeps."""
+    """Write the expert's median and mean into the pending entry, NaN where it sleeps.
+
+    ``ensemble`` keeps them, as all others, within what the series can be.
+    """
     row, single, sizes = rows.exact, rows.single, setup.sizes
     to = at.entry + ENTRY_HEAD + setup.companions
     row[to] = row[to + 1] = math.nan
@@ -177,13 +180,11 @@ def ask(rows: Rows, setup: Setup, at: Place) -> None:
         return
     theta = at.single + sizes.company_theta
     z = predict(single[theta : theta + sizes.company], single[start : start + sizes.company])
-    floor, ceiling = floor_of(row, setup.team), setup.team.maximum
     middle = unroot(row, row[at.entry + ROOT_SHIFT] + row[at.entry + ROOT_SCALE] * clamp(z, CLIP_Z))
     spread = 0.0
     if row[NEGATIVE] == 0.0:
         spread = float(single[theta + sizes.company]) * row[at.entry + ROOT_SCALE] ** 2
-    row[to] = min(max(middle, floor), ceiling)
-    row[to + 1] = min(max(middle + spread, floor), ceiling)
+    row[to], row[to + 1] = middle, middle + spread
 
 
 @jit

@@ -230,6 +230,12 @@ def freeze(
 
 
 @jit
+def floor_of(row: Array, team: Team) -> float:
+    """Return the least value the series can have, as far as is known."""
+    return max(-math.inf if row[NEGATIVE] == 1.0 else 0.0, team.minimum)
+
+
+@jit
 def ask(
     row: Array, single: Single, sizes: Layout, team: Team, at: Place, day_ms: int, external: Array,
     river: int,
@@ -273,8 +279,7 @@ def ask(
             _ask_hold(row, single, sizes, at, first + team.hold)
     for i in range(len(external)):
         row[first + river + i] = mean + deviation * clamp(external[i], CLIP_Z)
-    floor = -math.inf if row[NEGATIVE] == 1.0 else 0.0
-    floor = max(floor, team.minimum)
+    floor = floor_of(row, team)
     for i in range(first + WEEK + 1, first + sizes.experts):
         if not math.isnan(row[i]):
             row[i] = min(max(row[i], floor), team.maximum)
