@@ -211,7 +211,8 @@ class KafkaCluster:
 
 
 def cluster_id() -> str:
-    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """Return a fresh id; one that begins with a dash is an option to Kafka's tools."""
+    return "k" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 
 
 def wait_brokers(

@@ -10,7 +10,7 @@ from confluent_kafka import ElectionType, TopicPartition
 from confluent_kafka.admin import AdminClient
 from faults.log.city import City, build_city
 from faults.matrix import Measured
-from faults.run.driver import Outcome, Run, judge
+from faults.run.driver import Outcome, Run, judge, undisturbed_run
 from faults.run.servers import own_cluster, own_kafka, own_redis
 from stack.fixtures import REAL, Stack
 
@@ -57,7 +57,7 @@ def test_redis_killed_and_started_again(
     outcome="the worker goes on; " + SAME,
 )
 def test_the_broker_killed_and_started_again(
-    stack: Stack, written_city: City, undisturbed: Outcome, tmp_path: Path
+    stack: Stack, written_city: City, tmp_path: Path
 ) -> None:
     with own_kafka(tmp_path / "kafka") as server:
         mine = Stack(server.bootstrap, stack.redis_url, real=True)
@@ -72,9 +72,10 @@ def test_the_broker_killed_and_started_again(
                     time.sleep(DOWN_SECONDS)
                     server.start()
                     server.wait_ready()
+            city = run.take_log_as_it_stands()
             outcome = run.settled()
             assert run.workers == [worker]
-        assert judge(city, outcome, undisturbed) == []
+        assert judge(city, outcome, undisturbed_run(city, tmp_path)) == []
 
 
 @pytest.mark.slow
@@ -85,9 +86,7 @@ def test_the_broker_killed_and_started_again(
     injections="the leader of a partition `kill -9`, started again, preferred leaders elected",
     outcome="the worker goes on; " + SAME,
 )
-def test_leaders_move(
-    stack: Stack, written_city: City, undisturbed: Outcome, tmp_path: Path, measured: Measured
-) -> None:
+def test_leaders_move(stack: Stack, written_city: City, tmp_path: Path, measured: Measured) -> None:
     with own_cluster(tmp_path / "kafka") as cluster:
         mine = Stack(cluster.bootstrap, stack.redis_url, real=True, replication=3)
         city = build_city(mine, written_city.entries, partitions=written_city.partitions)
@@ -112,8 +111,10 @@ def test_leaders_move(
                 cluster.wait_ready()
                 run.wait_until(lambda: moved_back(admin, city, leaders, at_first), "led as before")
                 run.wait_share(run.share + 0.1)
+            city = run.take_log_as_it_stands()
             outcome = run.settled()
             assert run.workers == [worker]
+            undisturbed = undisturbed_run(city, tmp_path)
         moved = [number for number, leader in at_first.items() if leader != killed[number]]
         measured("{:d} of {:d} partitions led by another, and back", len(moved), len(at_first))
         assert judge(city, outcome, undisturbed) == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Event, Thread
@@ -36,6 +37,19 @@ class City:
         if read(self.stack.bootstrap, self.topic) != _sorted(numbered(self.entries)):
             raise AssertionError(f"{self.topic} does not hold what was written")
         return self
+
+    def as_it_stands(self) -> Self:
+        """Expect what the topic holds, where a broker was killed while it was written.
+
+        A broker remembers an idempotent producer by the timestamps of its records, and forgets
+        one whose last is a day old (``producer.id.expiration.ms``) when it starts again: what
+        it had taken but not acknowledged when killed is then sent, and taken, a second time.
+        Nothing may be missing or in another order.
+        """
+        log = read(self.stack.bootstrap, self.topic)
+        if not holds(log, self.entries):
+            raise AssertionError(f"{self.topic} does not hold what was written, in its order")
+        return replace(self, expected=expect(log, self.rules))
 
     @contextmanager
     def feed(self, seconds: float, answered: Callable[[], float] = lambda: 1.0) -> Iterator[None]:
@@ -85,6 +99,18 @@ def build_city(
     create_topics(stack.bootstrap, [topic], partitions, replication=stack.replication)
     rules = replace(rules, topic=topic)
     return City(stack, topic, partitions, entries, rules, expect(numbered(entries), rules), config)
+
+
+def holds(log: Iterable[Record], entries: Iterable[Entry]) -> bool:
+    """Whether a log holds all entries, each partition's in their order; it may hold more."""
+    standing: defaultdict[int, list[tuple[int, bytes | None, bytes | None]]] = defaultdict(list)
+    for record in log:
+        standing[record.partition].append((record.timestamp_ms, record.key, record.value))
+    rest = {partition: iter(records) for partition, records in standing.items()}
+    return all(
+        (entry.timestamp_ms, entry.key, entry.value) in rest.get(entry.partition, ())
+        for entry in entries
+    )
 
 
 def _sorted(records: Sequence[Record]) -> list[Record]:
