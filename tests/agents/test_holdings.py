@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 from rig import PARTITION, Record, Rig, batch, log
 
 from hedgerow.agents import holdings as module
 from hedgerow.agents.errors import FencedForGood, StoreUnavailable
-from hedgerow.agents.ports import Checkpoint
+from hedgerow.agents.holding import NOWHERE
+from hedgerow.agents.ports import Checkpoint, Partition
 from hedgerow.models import CityModel, Profile
 
 HOURLY = CityModel(profiles=(Profile("hourly", period_seconds=3600),))
@@ -161,3 +163,24 @@ async def test_partitions_taken_away_are_forgotten(rig: Rig) -> None:
     await rig.holdings.assign([], lambda _: asyncio.sleep(0, {}))
     assert rig.holdings.all() == []
     assert rig.holdings.ready
+
+
+async def test_partitions_take_turns_the_one_due_for_longest_first(rig: Rig) -> None:
+    partitions = [Partition("sensor-data", n) for n in range(3)]
+
+    async def earliest(wanted: Sequence[Partition]) -> dict[Partition, int]:
+        return dict.fromkeys(wanted, 0)
+
+    await rig.holdings.assign(partitions, earliest)
+    held = [rig.holdings.get(partition) for partition in partitions]
+    for due_at, holding in zip((2.0, 1.0, 3.0), held, strict=True):
+        assert holding is not None
+        holding.due_at, holding.next_offset = due_at, 1
+    rig.clock.now = 2.5
+
+    rig.holdings.checkpoint_when_due()
+    assert [holding.saving is not None for holding in held if holding] == [False, True, False]
+    rig.holdings.checkpoint_when_due()
+    assert [holding.saving is not None for holding in held if holding] == [False, True, False]
+    await settle()
+    assert [holding.saved_offset for holding in held if holding] == [1, 1, NOWHERE]

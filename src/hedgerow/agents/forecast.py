@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hedgerow.agents.errors import Storm
-from hedgerow.agents.holdings import Holding
+from hedgerow.agents.holding import Holding
 from hedgerow.agents.loop import Agent
 from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import Batch

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from hedgerow.agents.errors import Storm
-from hedgerow.agents.holdings import Holding
+from hedgerow.agents.holding import Holding
 from hedgerow.agents.loop import Agent
 from hedgerow.agents.outputs import dead_letter_record
 from hedgerow.agents.ports import Batch

@@ -3,9 +3,10 @@
 Before: the transport asks `Holdings.assign` where to seek. After: the forecast agent steps
 the learners found here, and checkpoints make what they learned durable.
 
-A checkpoint is a copy of what changed, taken between two batches and therefore the state at
-exactly one offset. It is written while the loop goes on, after every output that precedes
-that offset has been acknowledged.
+A checkpoint is a copy of what changed, begun between two batches and therefore the state at
+exactly one offset: bit by bit, a row about to be stepped first. It is written while the loop
+goes on, after every output that precedes that offset has been acknowledged. The partitions take
+turns, so that there is one copy at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from hedgerow.agents.errors import (
     EmitFailed,
@@ -26,6 +26,7 @@ from hedgerow.agents.errors import (
     StoreCorrupt,
     StoreUnavailable,
 )
+from hedgerow.agents.holding import NOWHERE, Holding
 from hedgerow.agents.ports import (
     Checkpoint,
     Claim,
@@ -48,36 +49,7 @@ RETRY_SECONDS = 0.5
 REJOIN_SECONDS = 30.0
 LOADED_AT_ONCE = 2  # partitions; each needs its snapshot's size of memory while it is unpacked
 
-
 StartOf = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
-NOWHERE = -1  # next offset of a partition whose start has yet to be asked for
-
-
-@dataclass(slots=True)
-class Holding:
-    """One partition in this worker's hands.
-
-    Attributes
-    ----------
-    next_offset : int
-        The first offset `learner` has not seen. The two change together, without an
-        ``await`` between them.
-    progress : Progress
-        What is remembered of the log up to `next_offset`; the two change together.
-    generation : int
-        The store's generation this worker last read or wrote.
-    saved_offset : int
-        ``next_offset`` of the last checkpoint; nothing is due when the two are equal.
-    """
-
-    claim: Claim
-    learner: Learner
-    next_offset: int
-    generation: int
-    saved_offset: int
-    due_at: float
-    progress: Progress = Progress()
-    saving: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
 class Holdings:
@@ -308,10 +280,13 @@ class Holdings:
 
     # ---------------------------------------------------------------- checkpoints
 
-    def checkpoint_when_due(self, holding: Holding) -> None:
-        """Start a checkpoint if the interval has passed and there is something to save."""
-        if self._clock.monotonic() >= holding.due_at and holding.saving is None:
-            self._begin(holding)
+    def checkpoint_when_due(self) -> None:
+        """Start the checkpoint that has been due for longest, if one is and none is under way."""
+        first = min(self._held.values(), key=lambda held: held.due_at, default=None)
+        if first is None or self._clock.monotonic() < first.due_at:
+            return
+        if all(held.saving is None for held in self._held.values()):
+            self._begin(first)
 
     async def checkpoint_all(self, limit_seconds: float) -> None:
         """Save everything held that has news, waiting at most so long (rebalance, shutdown)."""
@@ -345,9 +320,9 @@ class Holdings:
             else:
                 if partition in self._unsaved:  # a full copy would be for nothing
                     await self._store.check_writable(holding.claim)
-                with self._meter.stage("checkpoint"):
-                    capture = holding.learner.capture()
-                await self._save(holding, capture, holding.next_offset)
+                next_offset, progress = holding.next_offset, holding.progress
+                capture = await holding.copied(self._meter)
+                await self._save(holding, capture, next_offset, progress)
             outcome = "saved"
             self._meter.store_reachable(True)
             self._unsaved.discard(partition)
@@ -369,10 +344,13 @@ class Holdings:
             if outcome != "saved":
                 holding.learner.recapture_all()
                 self._meter.checkpoint(outcome, self._clock.monotonic() - began, 0)
+        self.checkpoint_when_due()
 
-    async def _save(self, holding: Holding, capture: Capture, next_offset: int) -> None:
+    async def _save(
+        self, holding: Holding, capture: Capture, next_offset: int, progress: Progress
+    ) -> None:
         """Write one captured state, after the outputs before it are acknowledged."""
-        began, progress = self._clock.monotonic(), holding.progress
+        began = self._clock.monotonic()
         await self._emitter.acknowledged()
         chunks = await asyncio.to_thread(_encode, capture)
         holding.generation = await self._store.save(

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from hedgerow.agents.errors import EmitFailed, Refused, Storm
-from hedgerow.agents.holdings import Holding, Holdings
+from hedgerow.agents.holding import Holding
+from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.ports import Batch, Emitter, Meter, NoProbe, Partition, Probe, Progress
 from hedgerow.agents.storms import StormLimits
 from hedgerow.topics import DecodedBatch, ReadingDecoder
@@ -83,7 +84,7 @@ class Agent:
                 self.on_failure(storm)
                 return
             self.probe.at("emitted")
-            self.holdings.checkpoint_when_due(holding)
+            self.holdings.checkpoint_when_due()
 
     def _step(self, batch: Batch, holding: Holding) -> Storm | None:
         """Take one batch from bytes to outputs; nothing here waits, so it is one unit.

@@ -24,7 +24,7 @@ from hedgerow.models.experts.signals import Signals
 from hedgerow.models.period import Grid, declared_grid, infer_grid
 from hedgerow.models.profile import CityModel, Profile, series_key
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
-from hedgerow.models.snapshot.capture import capture_state, mark_all
+from hedgerow.models.snapshot.capture import begin_capture, copy_rows, mark_all
 from hedgerow.models.snapshot.chunks import Array, Capture
 from hedgerow.models.snapshot.restore import restore_state
 from hedgerow.models.zone import zone_table
@@ -333,11 +333,27 @@ class Learner:
         return bank_scores(self.series, self.city.profiles, self.banks)
 
     def capture(self) -> Capture:
-        """Copy what changed since the last capture.
+        """Copy what changed since the last capture, all at once.
 
         The copies are the state after the last `step`, and stay so while stepping goes on.
         """
-        return capture_state(self)
+        capture = begin_capture(self)
+        while not self.copy_rows(MUCH):
+            pass
+        return capture
+
+    def begin_capture(self) -> Capture:
+        """Begin to copy what changed since the last capture.
+
+        Stepping may go on: the copies will be the state as it is now. They are complete once
+        `copy_rows` says so, and not to be read before. One capture at a time;
+        `recapture_all` gives it up.
+        """
+        return begin_capture(self)
+
+    def copy_rows(self, most_bytes: int) -> bool:
+        """Go on with a capture by about so many bytes; tell whether it is complete."""
+        return copy_rows(self, most_bytes)
 
     def recapture_all(self) -> None:
         """Mark everything changed, so that the next capture is complete."""
@@ -362,6 +378,7 @@ class Learner:
         return learner
 
 
+MUCH = 2**40  # bytes, more than there are
 _FOR_THE_BANK = -1  # an outcome still open: the reading goes on to its bank
 
 

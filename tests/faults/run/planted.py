@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hedgerow.agents.forecast import ForecastAgent
-from hedgerow.agents.holdings import Holding, Holdings
-from hedgerow.agents.ports import Batch, Checkpoint, Claim, OutRecord
+from hedgerow.agents.holding import Holding
+from hedgerow.agents.holdings import Holdings
+from hedgerow.agents.ports import Batch, Checkpoint, Claim, OutRecord, Progress
 from hedgerow.app.broker.producer import KafkaEmitter
 from hedgerow.app.state import store
 from hedgerow.app.state.store import RedisStateStore
@@ -79,11 +80,13 @@ def unsynchronised_flush() -> None:
     """Write what the learner holds a while after the offset was noted."""
     sound = Holdings._save
 
-    async def save(self: Holdings, holding: Holding, capture: Capture, next_offset: int) -> None:
+    async def save(
+        self: Holdings, holding: Holding, capture: Capture, next_offset: int, progress: Progress
+    ) -> None:
         await asyncio.sleep(0.1)
         later = holding.learner.capture()
         torn = Capture({**capture.chunks, **later.chunks}, later.names)
-        await sound(self, holding, torn, next_offset)
+        await sound(self, holding, torn, next_offset, progress)
 
     Holdings._save = save  # type: ignore[method-assign]
 

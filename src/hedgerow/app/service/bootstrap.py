@@ -17,7 +17,8 @@ from yarl import URL
 from hedgerow.agents.errors import LogChanged, LogGap
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.forward import ForwardAgent
-from hedgerow.agents.holdings import Holding, Holdings
+from hedgerow.agents.holding import Holding
+from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.loop import Agent
 from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import NoProbe, Partition, Probe

@@ -14,7 +14,8 @@ from statistics import median
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from hedgerow.agents.holdings import Holding, Holdings
+from hedgerow.agents.holding import Holding
+from hedgerow.agents.holdings import Holdings
 from hedgerow.models import SeriesScore
 
 STATE_MAX_AGE_SECONDS = 10.0

@@ -172,8 +172,7 @@ async def _tick(parts: Parts) -> None:
     """Checkpoint partitions on which no more readings arrive."""
     while True:
         await asyncio.sleep(TICK_SECONDS)
-        for holding in parts.holdings.all():
-            parts.holdings.checkpoint_when_due(holding)
+        parts.holdings.checkpoint_when_due()
 
 
 async def _until(stop: asyncio.Event, parts: Parts) -> None:

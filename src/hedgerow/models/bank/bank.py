@@ -7,7 +7,7 @@ remembers which of its rows changed since the last snapshot.
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from hedgerow.models.experts.ensemble import Team
 from hedgerow.models.profile import Profile
 from hedgerow.models.snapshot.chunks import RawChunk
 from hedgerow.models.zone import ZoneTable
+
+if TYPE_CHECKING:
+    from hedgerow.models.snapshot.copying import RowCopy
 
 CHUNK_ROWS = 64
 Number = TypeVar("Number", np.float64, np.float32)
@@ -53,6 +56,8 @@ class Bank:
         Chunks of 64 rows that changed since they were last captured.
     new : bool
         Whether the layout has never been captured.
+    copy : RowCopy or None
+        The copy of changed rows that is under way, if one is.
     failures : int
         Times a plug-in failed; always 0 where there are none.
     """
@@ -66,6 +71,7 @@ class Bank:
         self.count = 0
         self.dirty: set[int] = set()
         self.new = True
+        self.copy: RowCopy | None = None
         self.failures = 0
         self.setup = _setup(profile, self.layout, zone)
         self.scratch = row_places.scratch(self.layout.sizes)
@@ -126,11 +132,17 @@ class Bank:
             Learn without publishing: no alerts, no outputs, and the forecasts made are not
             scored.
         """
-        self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
+        self._before_change(where)
         kernel.step_rows(
             self.rows, self.singles, self.setup, where, positions, time_ms, values, offsets,
             outside, company, silent, self.scratch, out,
         )  # fmt: skip
+
+    def _before_change(self, where: NDArray[np.int64]) -> None:
+        """Note which rows are about to change, and let a copy under way have them first."""
+        if self.copy is not None:
+            self.copy.before_step(where)
+        self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
 
     def plugin_chunk(self, name: str, chunk: int) -> RawChunk | None:
         """Return the state of plug-ins beside a chunk of rows; none here."""

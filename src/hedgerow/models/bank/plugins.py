@@ -126,7 +126,7 @@ class PluginBank(Bank):
         silent: bool = False,
     ) -> None:
         """Step readings as `Bank.step` does, the plug-ins between learning and forecasting."""
-        self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
+        self._before_change(where)
         for line, p in zip(where.tolist(), positions.tolist(), strict=True):
             reading = Reading(p, int(time_ms[p]), float(values[p]), int(offsets[p]))
             rows = row_places.Rows(*2 * (self.rows[line], self.singles[line]))

@@ -1,7 +1,7 @@
 """Copying what changed in a learner into the chunks of a snapshot.
 
-Before: ``Learner.capture``. After: ``snapshot`` turns the chunks into bytes, and ``restore``
-builds a learner from them again.
+Before: ``Learner.begin_capture``. After: ``chunks`` turns them into bytes, and ``restore`` builds
+a learner from them again.
 
 The chunks: ``meta`` (counts, profiles, sizes), ``series/N`` (1024 series each), ``silence/N``
 (their pauses), ``watermark``, ``nursery``,
@@ -18,16 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.alerts.silence import NEXT_DEADLINE
-from hedgerow.models.bank.bank import CHUNK_ROWS
+from hedgerow.models.bank.bank import CHUNK_ROWS, Bank
 from hedgerow.models.bank.series import CHUNK_SERIES
-from hedgerow.models.snapshot.chunks import Array, Capture, RawChunk
+from hedgerow.models.snapshot.chunks import Capture, RawChunk
+from hedgerow.models.snapshot.copying import RowCopy
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner
 
 
-def capture_state(learner: Learner) -> Capture:
-    """Copy what changed since the last capture, and mark it unchanged."""
+def begin_capture(learner: Learner) -> Capture:
+    """Copy what changed since the last capture but the rows, and mark it unchanged.
+
+    The rows, by far the most of it, are copied by `copy_rows`; until it says that it is done,
+    their chunks are not to be read.
+    """
+    if any(bank.copy is not None for bank in learner.banks):
+        raise RuntimeError("a capture is under way; go on with it, or give it up by mark_all")
     changed = [_meta(learner)]
     changed += [_series(learner, number) for number in sorted(learner.series.dirty)]
     changed += [_silence(learner, number) for number in sorted(learner.silence.dirty)]
@@ -40,25 +47,33 @@ def capture_state(learner: Learner) -> Capture:
         if bank.new:
             layout = [[f.name, f.offset, f.size, f.single] for f in bank.layout.fields]
             changed.append(RawChunk(layout_name(number), meta={"fields": layout}))
-        for chunk in sorted(bank.dirty):
-            span = slice(chunk * CHUNK_ROWS, min((chunk + 1) * CHUNK_ROWS, bank.count))
-            rows, singles = bank.rows[span].copy(), bank.singles[span].copy()
-            planes: dict[str, Array] = {"rows": rows, "singles": singles}
-            changed.append(RawChunk(rows_name(number, chunk), planes))
-            plugins = bank.plugin_chunk(plugins_name(number, chunk), chunk)
-            if plugins is not None:
-                changed.append(plugins)
+        if bank.dirty:
+            changed += _rows(bank, number)
     mark_none(learner)
     return Capture({chunk.name: chunk for chunk in changed}, _names(learner))
 
 
+def copy_rows(learner: Learner, most_bytes: int) -> bool:
+    """Copy about so many bytes more of a capture's rows; tell whether it is complete."""
+    for bank in learner.banks:
+        if bank.copy is not None:
+            most_bytes = bank.copy.go_on(most_bytes)
+            if not bank.copy.done:
+                return False
+            bank.copy = None
+            if most_bytes <= 0:
+                break
+    return all(bank.copy is None for bank in learner.banks)
+
+
 def mark_all(learner: Learner) -> None:
-    """Mark everything changed."""
+    """Mark everything changed; a capture under way is given up."""
     learner.series.dirty.update(range(chunks_of(len(learner.series), CHUNK_SERIES)))
     learner.silence.dirty.update(range(chunks_of(len(learner.series), CHUNK_SERIES)))
     learner.silence.moved = True
     learner.nursery.dirty = True
     for bank in learner.banks:
+        bank.copy = None
         bank.new = True
         bank.dirty.update(range(chunks_of(bank.count, CHUNK_ROWS)))
 
@@ -131,6 +146,15 @@ def _meta(learner: Learner) -> RawChunk:
             "banks": [[b.profile.name, b.period_ms, b.count] for b in learner.banks],
         },
     )
+
+
+def _rows(bank: Bank, number: int) -> list[RawChunk]:
+    """Begin to copy a bank's rows; what plug-ins stand beside them is pickled at once."""
+    chunks = sorted(bank.dirty)
+    copy = bank.copy = RowCopy(bank, chunks, CHUNK_ROWS)
+    rows = [RawChunk(rows_name(number, chunk), copy.planes(chunk)) for chunk in chunks]
+    plugins = [bank.plugin_chunk(plugins_name(number, chunk), chunk) for chunk in chunks]
+    return rows + [raw for raw in plugins if raw is not None]
 
 
 def _series(learner: Learner, number: int) -> RawChunk:
