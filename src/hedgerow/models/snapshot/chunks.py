@@ -76,19 +76,19 @@ def encode_chunk(raw: RawChunk) -> bytes:
     [0.0, 1.0, 2.0]
     """
     entries: list[Json] = []
-    blobs: list[Array] = []
+    blobs: list[memoryview] = []
     for name, array in raw.arrays.items():
         little = array.dtype.newbyteorder("<")
         if little.str not in _DTYPES:
             raise SnapshotError(f"array {name!r} of type {array.dtype} cannot be stored")
         entries.append([name, little.str, list(array.shape)])
-        blobs.append(np.ascontiguousarray(array, little).reshape(-1).view(np.uint8))
+        blobs.append(np.ascontiguousarray(array, little).reshape(-1).view(np.uint8).data)
     directory = json.dumps(
         {"name": raw.name, "meta": dict(raw.meta), "arrays": entries}, separators=(",", ":")
     ).encode()
     total = _HEAD.size + len(directory) + sum(map(len, blobs)) + _DIGEST
     head = _HEAD.pack(MAGIC, VERSION, len(directory), total)
-    parts: list[bytes | Array] = [head, directory, *blobs]
+    parts: list[bytes | memoryview] = [head, directory, *blobs]
     digest = hashlib.blake2b(digest_size=_DIGEST)
     for part in parts:
         digest.update(part)
