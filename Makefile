@@ -69,7 +69,7 @@ bench-accuracy: $(if $(findstring --quick,$(ARGS)),$(VENV)/.dev,$(VENV)/.dev $(V
 
 # Compiled once, where else every process of the tests would. numba goes by the time stamp of the
 # outermost function's file alone.
-$(VENV)/.kernels: $(shell find src/hedgerow/models -name '*.py') | $(VENV)/.dev
+$(VENV)/.kernels: $(shell find src/hedgerow/models -name '*.py') src/hedgerow/topics/columns.py | $(VENV)/.dev
 	@echo "compiling the learning kernels ..."
 	@touch src/hedgerow/models/bank/kernel.py
 	@$(BIN)/python -c "from hedgerow.app.service.warmup import warm_up; warm_up()"

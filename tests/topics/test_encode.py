@@ -14,15 +14,17 @@ from hedgerow.topics import (
     Forecast,
     Prediction,
     RecordError,
+    TimestampError,
     decode_alert,
     decode_prediction,
-    encode_predictions,
     encode_record,
     format_time,
     make_alert,
     prediction_id,
     series_key,
 )
+from hedgerow.topics import columns as module
+from hedgerow.topics.columns import PredictionEncoder
 
 EIGHT_O_CLOCK = 1_767_254_400_000
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
@@ -75,7 +77,7 @@ rows = st.tuples(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(rows, max_size=5))
 def test_a_batch_equals_its_records_one_by_one(log):
-    encoded = encode_predictions("sensor-data", 3, **columns(log, 3))
+    encoded = PredictionEncoder().encode("sensor-data", 3, **columns(log, 3))
 
     expected = []
     for sensor, quantity, offset, issued, observed, model, ahead in log:
@@ -108,7 +110,7 @@ def test_the_json_a_consumer_sees():
         (12, EIGHT_O_CLOCK + 12 * 3_600_000, 14.0, 14.5, 10.0, 18.0),
     ])  # fmt: skip
 
-    [(key, value)] = encode_predictions("sensor-data", 0, **columns([row], 3))
+    [(key, value)] = PredictionEncoder().encode("sensor-data", 0, **columns([row], 3))
 
     assert key == b"s1"
     assert json.loads(value) == {
@@ -146,9 +148,35 @@ def test_a_forecast_that_is_no_number_is_left_out(broken):
     """``predicted`` and ``mean`` are never null; whatever stands in the target's place."""
     row = ("s1", "", 7, 0, 1.0, "road", [(1, -(2**62), *broken, 0.0, 0.0), (3, 0, 1, 1, 0, 2)])
 
-    [(_, value)] = encode_predictions("sensor-data", 0, **columns([row], 2))
+    [(_, value)] = PredictionEncoder().encode("sensor-data", 0, **columns([row], 2))
 
     assert [forecast.horizon for forecast in decode_prediction(value).forecasts] == [3]
+
+
+@given(st.lists(st.integers(-62_135_596_800_000, 253_402_300_799_999), min_size=1, max_size=20))
+def test_every_time_is_written_as_one_alone_would_be(times):
+    rows = [("s1", "", 7, time_ms, 1.0, "road", [(1, time_ms, 1, 1, 0, 2)]) for time_ms in times]
+
+    encoded = PredictionEncoder().encode("sensor-data", 0, **columns(rows, 1))
+
+    found = [decode_prediction(value) for _, value in encoded]
+    assert [record.issued_at for record in found] == [format_time(ms) for ms in times]
+    assert [record.forecasts[0].target_time for record in found] == list(map(format_time, times))
+
+
+@pytest.mark.parametrize("time_ms", [-62_135_596_800_001, 253_402_300_800_000, 2**62])
+def test_a_time_that_cannot_be_written_is_refused_by_name(time_ms):
+    for issued, target in ((time_ms, 0), (0, time_ms)):
+        row = ("s1", "", 7, issued, 1.0, "road", [(1, target, 1, 1, 0, 2)])
+        with pytest.raises(TimestampError, match=f"{time_ms} ms is outside"):
+            PredictionEncoder().encode("sensor-data", 0, **columns([row], 1))
+
+
+def test_names_that_are_forgotten_are_written_again_alike(monkeypatch):
+    rows = [(f"s{n % 7}", "", n, 0, 1.0, "road", [(1, 0, 1, 1, 0, 2)]) for n in range(50)]
+    remembering = PredictionEncoder().encode("sensor-data", 0, **columns(rows, 1))
+    monkeypatch.setattr(module, "NAMES_REMEMBERED", 3)
+    assert PredictionEncoder().encode("sensor-data", 0, **columns(rows, 1)) == remembering
 
 
 def test_columns_of_different_length_are_refused():
@@ -156,7 +184,7 @@ def test_columns_of_different_length_are_refused():
     arguments = columns([row, row], 1) | {"sensor_ids": ["s1"]}
 
     with pytest.raises(ValueError, match="shorter|longer"):
-        encode_predictions("sensor-data", 0, **arguments)
+        PredictionEncoder().encode("sensor-data", 0, **arguments)
 
 
 @settings(deadline=None)

@@ -14,10 +14,10 @@ from hedgerow.topics import (
     Reason,
     TopicNames,
     dead_letter,
-    encode_predictions,
     encode_record,
     make_alert,
 )
+from hedgerow.topics.columns import PredictionEncoder
 
 
 class Outputs:
@@ -34,6 +34,7 @@ class Outputs:
     def __init__(self, names: TopicNames, meter: Meter) -> None:
         self._names = names
         self._meter = meter
+        self._encoder = PredictionEncoder()
 
     def emit(
         self,
@@ -44,7 +45,7 @@ class Outputs:
         learner: Learner,
     ) -> None:
         """Send a prediction for each learned reading, then alerts, then dead letters."""
-        emitter.emit(self._names.predictions, _predictions(batch, decoded, result))
+        emitter.emit(self._names.predictions, self._predictions(batch, decoded, result))
         if result.alerts:
             alerts = [_alert(batch, decoded, event) for event in result.alerts]
             emitter.emit(self._names.alerts, alerts)
@@ -54,6 +55,28 @@ class Outputs:
         for failure in failures:
             emitter.emit_with_headers(dead_letter_record(self._names.dead_letters, batch, failure))
         self._count(batch, decoded, result, failures, learner)
+
+    def _predictions(
+        self, batch: Batch, decoded: DecodedBatch, result: StepResult
+    ) -> list[tuple[bytes, bytes]]:
+        """Encode one record for each learned reading, column by column."""
+        rows = result.learned.tolist()
+        return self._encoder.encode(
+            batch.partition.topic,
+            batch.partition.number,
+            sensor_ids=[decoded.sensor_ids[row] for row in rows],
+            quantities=[decoded.quantities[row] for row in rows],
+            offsets=decoded.offsets[result.learned],
+            issued_ms=decoded.time_ms[result.learned],
+            observed=decoded.values[result.learned],
+            models=result.models,
+            horizons=result.horizons,
+            target_ms=result.target_ms,
+            predicted=result.predicted,
+            mean=result.mean,
+            lower=result.lower,
+            upper=result.upper,
+        )
 
     def _count(
         self,
@@ -76,29 +99,6 @@ class Outputs:
         self._meter.forecasts(
             used=int(by_outcome[Outcome.USED]), ignored=int(by_outcome[Outcome.IGNORED])
         )
-
-
-def _predictions(
-    batch: Batch, decoded: DecodedBatch, result: StepResult
-) -> list[tuple[bytes, bytes]]:
-    """Encode one record for each learned reading, column by column."""
-    rows = result.learned.tolist()
-    return encode_predictions(
-        batch.partition.topic,
-        batch.partition.number,
-        sensor_ids=[decoded.sensor_ids[row] for row in rows],
-        quantities=[decoded.quantities[row] for row in rows],
-        offsets=decoded.offsets[result.learned],
-        issued_ms=decoded.time_ms[result.learned],
-        observed=decoded.values[result.learned],
-        models=result.models,
-        horizons=result.horizons,
-        target_ms=result.target_ms,
-        predicted=result.predicted,
-        mean=result.mean,
-        lower=result.lower,
-        upper=result.upper,
-    )
 
 
 def _alert(batch: Batch, decoded: DecodedBatch, event: AlertEvent) -> tuple[bytes, bytes]:

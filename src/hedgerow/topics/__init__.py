@@ -6,7 +6,6 @@ from hedgerow.topics.dead_letters import DeadLetter, dead_letter
 from hedgerow.topics.encode import (
     decode_alert,
     decode_prediction,
-    encode_predictions,
     encode_record,
     make_alert,
 )
@@ -41,7 +40,6 @@ __all__ = [
     "dead_letter",
     "decode_alert",
     "decode_prediction",
-    "encode_predictions",
     "encode_record",
     "episode_id",
     "epoch_time",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from hedgerow.models import CityModel, Learner, Profile, encode_chunk
+from hedgerow.topics.columns import PredictionEncoder
 
 SERIES = ("declared", "inferred")
 SLOTS = 48
@@ -35,12 +36,26 @@ def warm_up() -> None:
     learner = Learner(CityModel(profiles=(declared,)))
     readings = len(SERIES) * SLOTS
     slots = np.arange(readings, dtype=np.int64) // len(SERIES)
-    learner.step(
-        [SERIES[i % len(SERIES)] for i in range(readings)],
-        [""] * readings,
-        slots * HOUR_MS,
-        np.sin(slots * (2 * np.pi / 24)),
-        np.arange(readings, dtype=np.int64),
+    sensor_ids, quantities = [SERIES[i % len(SERIES)] for i in range(readings)], [""] * readings
+    time_ms, offsets = slots * HOUR_MS, np.arange(readings, dtype=np.int64)
+    values = np.sin(slots * (2 * np.pi / 24))
+    result = learner.step(sensor_ids, quantities, time_ms, values, offsets)
+    rows = result.learned
+    PredictionEncoder().encode(
+        "warm-up",
+        0,
+        sensor_ids=[sensor_ids[row] for row in rows.tolist()],
+        quantities=[quantities[row] for row in rows.tolist()],
+        offsets=offsets[rows],
+        issued_ms=time_ms[rows],
+        observed=values[rows],
+        models=result.models,
+        horizons=result.horizons,
+        target_ms=result.target_ms,
+        predicted=result.predicted,
+        mean=result.mean,
+        lower=result.lower,
+        upper=result.upper,
     )
     chunks = {name: encode_chunk(raw) for name, raw in learner.capture().chunks.items()}
     restored = Learner.restore(learner.city, chunks)  # taking over and telling are compiled too
