@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 class Message(Protocol):
-    """A Kafka record; aiokafka's ``ConsumerRecord`` fits."""
+    """A Kafka record; aiokafka's parsed record fits, and its ``ConsumerRecord``."""
 
     @property
     def offset(self) -> int:

@@ -18,9 +18,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from functools import partial
 from typing import Any
 
+from aiokafka.consumer import fetcher
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as stock
-from faust.types import TP
+from faust.types import TP, ConsumerMessage
 
 from hedgerow.agents.ports import Batch, Partition
 
@@ -98,13 +99,19 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
             if start is None or not fetched or fetched[0].offset < start:
                 self._seek_back.add(tp)
                 continue
-            last = fetched[-1]
-            message = self._to_message(tp, last)
-            message.key = None
+            end = fetched[-1].offset + 1
             skipped = max(0, self._skipped.pop(tp, start) - start)
-            message.value = Batch(Partition(*tp), start, last.offset + 1, fetched, skipped)
-            self._expected[tp] = last.offset + 1
-            yield tp, message
+            batch = Batch(Partition(*tp), start, end, fetched, skipped)
+            self._expected[tp] = end
+            yield tp, self._one_message(tp, batch)
+
+    def _one_message(self, tp: TP, batch: Batch) -> ConsumerMessage:
+        """Make of a batch the one message that Faust sees, at the place of its last record."""
+        last = batch.messages[-1]
+        return ConsumerMessage(
+            *tp, last.offset, last.timestamp / 1000, 0, (), None, batch, None,
+            tp=tp, generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
 
     async def _go_back(self) -> None:
         """Seek to the next undelivered offset wherever a fetch may have gone past it."""
@@ -171,6 +178,18 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
         """Leave stall detection to the consumer lag metric."""
 
 
+class _ParsedRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # nor aiokafka
+    """What was fetched of a partition, its records as they were parsed."""
+
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        """Hand a record over as it is.
+
+        The stock one copies it to add its topic, partition and sizes, which nobody here asks
+        for: 0.7 of the 1.3 µs that fetching a record takes.
+        """
+        return record
+
+
 class BatchTransport(stock.Transport):  # type: ignore[misc]
     """The stock transport with the batch consumer in it."""
 
@@ -178,6 +197,8 @@ class BatchTransport(stock.Transport):  # type: ignore[misc]
         self, *args: Any, assign: Assign, go_on: GoOn, polled: Polled, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        # The fetcher, made deep inside the consumer, looks this name up whenever it fetches.
+        fetcher.PartitionRecords = _ParsedRecords
         self._make = partial(BatchConsumer, assign=assign, go_on=go_on, polled=polled)
 
     def create_consumer(self, callback: Any, **kwargs: Any) -> BatchConsumer:
