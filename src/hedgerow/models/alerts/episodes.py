@@ -139,10 +139,11 @@ def _write_event(row: Array, kind: int, reading: Reading, facts: Facts, events: 
     event[EVENT_LOWER] = facts.lower
     event[EVENT_UPPER] = facts.upper
     event[EVENT_DETAIL] = facts.detail
-    event[EVENT_USUAL] = row[EXTREMES + TOLD_EXPECTED]
-    event[EVENT_STATISTIC] = row[EXTREMES + TOLD_STATISTIC]
-    event[EVENT_LOWEST] = row[EXTREMES + TOLD_LOW]
-    event[EVENT_HIGHEST] = row[EXTREMES + TOLD_HIGH]
+    if kind == ANOMALY:
+        event[EVENT_USUAL] = row[EXTREMES + TOLD_EXPECTED]
+        event[EVENT_STATISTIC] = row[EXTREMES + TOLD_STATISTIC]
+        event[EVENT_LOWEST] = row[EXTREMES + TOLD_LOW]
+        event[EVENT_HIGHEST] = row[EXTREMES + TOLD_HIGH]
 
 
 @jit

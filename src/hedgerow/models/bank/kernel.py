@@ -145,12 +145,7 @@ def take(
     stretch = stretch_of(setup.zone, min(reading.time_ms, slot_ms))
     local_ms = local_from(setup.zone, stretch, reading.time_ms)
     slot_ms = local_from(setup.zone, stretch, slot_ms)
-    hour = anomaly.hour_of_week(local_ms / 1000.0)
-    hours = single[sizes.hours : sizes.hours + anomaly.HOURS_SIZE]
-    score = anomaly.score(
-        row[EXTREMES : EXTREMES + anomaly.SIZE], hours, value, hour,
-        anomaly.pace(sizes.period_ms / 1000.0),
-    )  # fmt: skip
+    score = _strangeness(row, single, sizes, value, local_ms) if setup.rules.anomaly else 0.0
     if not silent:
         entry = due(row, sizes, blocks[0], horizons[0], slot)
         watch_reading(row, entry, score, setup.rules, reading, out.events)
@@ -189,6 +184,15 @@ def take(
             rows, setup, company, reading.position, silent, stretch, memory, scratch.features
         )
     return True
+
+
+@jit
+def _strangeness(row: Array, single: Single, sizes: Layout, value: float, local_ms: int) -> float:
+    """Return the anomaly score of a reading, and let it into the score's memory."""
+    extremes = row[EXTREMES : EXTREMES + anomaly.SIZE]
+    hours = single[sizes.hours : sizes.hours + anomaly.HOURS_SIZE]
+    hour = anomaly.hour_of_week(local_ms / 1000.0)
+    return anomaly.score(extremes, hours, value, hour, anomaly.pace(sizes.period_ms / 1000.0))
 
 
 @jit

@@ -48,7 +48,7 @@ OPEN, OPENING_OFFSET, OPENED_MS, QUIET, ALERT_SIZE = range(5)
 BOUND, FORECAST_BREACH, ANOMALY, DRIFT, STUCK, KINDS = range(6)
 SILENT = KINDS  # told from the other series, and not kept in the row
 EXTREMES = ALERTS + KINDS * ALERT_SIZE
-HEAD = EXTREMES + anomaly.SIZE
+HEAD = EXTREMES + anomaly.SIZE  # without the rule about anomalies a row's head ends before them
 
 # Scores at the start of a horizon's block.
 N, ABSOLUTE_ERROR, SQUARED_ERROR = range(3)
@@ -240,7 +240,7 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
         day=day,
         week=week,
         bins=bins,
-        ring=HEAD,
+        ring=exact.ring,
         ring_size=ring_size,
         outside=exact.outside,
         outside_slots=exact.outside_slots,
@@ -266,7 +266,7 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
         held=exact.held,
         width=exact.width,
         hours=0,
-        pattern=anomaly.HOURS_SIZE,
+        pattern=single.pattern,
         covariances=single.covariances,
         origins=single.origins,
         origin=single.origin,
@@ -319,10 +319,12 @@ class _Exact:
             Field("base", BASE, 1),
             Field("alerts", ALERTS, STUCK * ALERT_SIZE),
             Field("alerts_stuck", ALERTS + STUCK * ALERT_SIZE, ALERT_SIZE),
-            Field("extremes", EXTREMES, anomaly.SIZE),
-            Field("ring", HEAD, ring_size),
         ]
-        at = self.outside = HEAD + ring_size
+        if profile.alerts.anomaly:
+            self.fields.append(Field("extremes", EXTREMES, anomaly.SIZE))
+        self.ring = HEAD if profile.alerts.anomaly else EXTREMES
+        self.fields.append(Field("ring", self.ring, ring_size))
+        at = self.outside = self.ring + ring_size
         self.outside_slots = 0
         if profile.outside:
             # Two days ahead, or as far as the longest horizon.
@@ -376,15 +378,16 @@ class _Single:
         hour, hold = small_size(HOUR_FEATURES), 0
         if experts.hold >= 0:
             hold = small_size(HOUR_FEATURES)
-        pattern = anomaly.HOURS_SIZE
-        self.covariances = pattern + bins * PATTERN_SIZE
+        hours = anomaly.HOURS_SIZE if profile.alerts.anomaly else 0
+        self.pattern = hours
+        self.covariances = self.pattern + bins * PATTERN_SIZE
         self.origins = self.covariances + memories * d * d
         self.origin = (1 + memories) * d
         longest = max(profile.horizons)
         names = ",".join(features)
         parts = [
-            ("extremes.hours", 0, anomaly.HOURS_SIZE),
-            ("pattern", pattern, bins * PATTERN_SIZE),
+            *([("extremes.hours", 0, hours)] if hours else []),
+            ("pattern", self.pattern, bins * PATTERN_SIZE),
             *(
                 (f"covariance.rls_{m:g}[{names}]", self.covariances + i * d * d, d * d)
                 for i, m in enumerate(experts.memories)
