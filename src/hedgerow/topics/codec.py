@@ -35,7 +35,7 @@ from hedgerow.topics.timestamps import MAX_TIME_MS, epoch_time, parse_time
 
 __all__ = ["DecodedBatch", "Failure", "Limits", "Message", "ReadingDecoder", "Reason"]
 
-_NAMES_REMEMBERED = 65_536  # ids; at 256 bytes each some 25 MB at the very worst
+_NAMES_REMEMBERED = 262_144  # ids; at 256 bytes each some 100 MB at the very worst
 
 
 class _AsForecast(OutsideForecast, frozen=True, gc=False):
