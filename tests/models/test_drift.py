@@ -24,8 +24,9 @@ from hedgerow.models.alerts.drift import (
     drift_relearn,
     drift_reset,
 )
+from hedgerow.models.alerts.drift_words import explain_drift
 from hedgerow.models.arithmetic import Array
-from hedgerow.models.estimators.drift_detector import ResidualDrift, explain_drift
+from hedgerow.models.estimators.drift_detector import ResidualDrift
 
 QUARTER = 24 * 91
 NAMES = ("persistence", "day", "week")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import faust
+from faust.tables import TableManager
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from yarl import URL
@@ -47,6 +48,18 @@ class FaustApp(faust.App):  # type: ignore[misc]  # Faust ships no types we foll
 
     def _create_directories(self) -> None:
         """Make no data directory: state lives in Redis."""
+
+
+class NoTables(TableManager):  # type: ignore[misc]
+    """Faust's tables, of which there are none, so that nothing is waited for.
+
+    The stock manager sleeps a second at every start, for tables to be declared.
+    """
+
+    async def on_start(self) -> None:
+        """Start at once what seeks the partitions after a rebalance."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Failure:
@@ -265,6 +278,7 @@ def _faust_app(settings: Settings) -> FaustApp:
         stream_buffer_maxsize=BUFFERED_BATCHES,
         stream_recovery_delay=0.0,
         stream_wait_empty=False,
+        TableManager=NoTables,
         table_standby_replicas=0,  # no tables: plain round robin of the partitions
         topic_allow_declare=False,
         topic_disable_leader=True,

@@ -18,8 +18,8 @@ from hedgerow.models.alerts import episodes, silence
 from hedgerow.models.alerts.anomaly_words import BASES as FINDING_BASES
 from hedgerow.models.alerts.anomaly_words import KIND_NAMES as FINDINGS
 from hedgerow.models.alerts.anomaly_words import Finding
+from hedgerow.models.alerts.drift_words import say_drift
 from hedgerow.models.bank.layout import ANOMALY, BOUND, DRIFT, FORECAST_BREACH, SILENT, STUCK
-from hedgerow.models.estimators.drift_detector import say_drift
 from hedgerow.models.experts.catalogue import NAIVE_EXPERTS
 
 KIND_NAMES = {
