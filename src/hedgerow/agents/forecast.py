@@ -40,8 +40,7 @@ class ForecastAgent(Agent):
                 decoded.offsets,
                 experts=decoded.experts,
             )
-        with self.meter.stage("emit"):
-            self.outputs.emit(self.emitter, batch, decoded, result, holding.learner)
+        self.outputs.emit(self.emitter, batch, decoded, result, holding.learner)
         holding.next_offset, holding.progress = batch.next_offset, progress
         self.meter.batch(len(batch.messages))
         return storm

@@ -45,15 +45,19 @@ class Outputs:
         learner: Learner,
     ) -> None:
         """Send a prediction for each learned reading, then alerts, then dead letters."""
-        emitter.emit(self._names.predictions, self._predictions(batch, decoded, result))
-        if result.alerts:
-            alerts = [_alert(batch, decoded, event) for event in result.alerts]
-            emitter.emit(self._names.alerts, alerts)
-            for event in result.alerts:
-                self._meter.alert(event.kind, event.state)
         failures = failures_of(decoded, result)
-        for failure in failures:
-            emitter.emit_with_headers(dead_letter_record(self._names.dead_letters, batch, failure))
+        with self._meter.stage("encode"):
+            predictions = self._predictions(batch, decoded, result)
+            alerts = [_alert(batch, decoded, event) for event in result.alerts]
+            letters = [dead_letter_record(self._names.dead_letters, batch, f) for f in failures]
+        with self._meter.stage("produce"):
+            emitter.emit(self._names.predictions, predictions)
+            if alerts:
+                emitter.emit(self._names.alerts, alerts)
+            for letter in letters:
+                emitter.emit_with_headers(letter)
+        for event in result.alerts:
+            self._meter.alert(event.kind, event.state)
         self._count(batch, decoded, result, failures, learner)
 
     def _predictions(
