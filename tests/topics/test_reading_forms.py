@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from hedgerow.topics import ReadingDecoder
+from hedgerow.topics import ReadingDecoder, parse_time
 
 EIGHT_O_CLOCK = 1_767_254_400_000  # 2026-01-01T08:00:00Z
 
@@ -197,3 +197,16 @@ def test_more_ids_than_are_remembered(monkeypatch, record):
     batch = ReadingDecoder().decode(log)
 
     assert batch.sensor_ids == [str(number % 7) for number in range(50)]
+
+
+def test_more_times_than_are_remembered_and_long_ones(monkeypatch, record):
+    monkeypatch.setattr("hedgerow.topics.codec._TIMES_REMEMBERED", 3)
+    texts = [f"2026-01-01T08:0{number % 7}:00Z" for number in range(50)]
+    texts[10] = "2026-01-01T08:03:00." + "1" * 60 + "Z"  # would let a sender fill the memory
+    log = [record(b'{"sensor_id": "s", "timestamp": "%s", "value": 1}' % t.encode()) for t in texts]
+    decoder = ReadingDecoder()
+
+    for _ in range(2):
+        assert decoder.decode(log).time_ms.tolist() == [parse_time(text) for text in texts]
+    assert texts[10] not in decoder._times
+    assert len(decoder._times) <= 3

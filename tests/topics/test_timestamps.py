@@ -55,15 +55,6 @@ def test_a_text_is_a_time_or_a_timestamp_error(text):
         assert "ISO 8601" in str(error)
 
 
-def test_long_texts_are_not_remembered():
-    from hedgerow.topics import timestamps
-
-    before = timestamps._parse_remembered.cache_info().currsize
-
-    assert parse_time("2026-01-01T08:00:00." + "1" * 30 + "Z") == 1_767_254_400_111
-    assert timestamps._parse_remembered.cache_info().currsize == before
-
-
 def test_the_farthest_forecast_of_the_last_reading_can_be_written():
     longest_lead_ms = 2000 * 31 * 86_400_000  # horizon and period at their settings' limits
 

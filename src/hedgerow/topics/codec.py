@@ -35,6 +35,8 @@ from hedgerow.topics.timestamps import MAX_TIME_MS, epoch_time, parse_time
 
 __all__ = ["DecodedBatch", "Failure", "Limits", "Message", "ReadingDecoder", "Reason"]
 
+_TIMES_REMEMBERED = 16_384
+_LONGEST_REMEMBERED = 40  # characters; longer texts would let a sender fill the memory
 _NAMES_REMEMBERED = 262_144  # ids; at 256 bytes each some 100 MB at the very worst
 
 
@@ -76,7 +78,9 @@ class ReadingDecoder:
         self._short = min(2 * MAX_NESTING, limits.max_message_bytes)
         self._parse = msgspec.json.Decoder(Reading | float).decode
         self._parse_forecast = msgspec.json.Decoder(_AsForecast).decode
+        self._max_ahead_ms = limits.max_ahead_ms
         self._names: dict[str, str] = {}
+        self._times: dict[str | float, int] = {}
 
     def decode(self, messages: Sequence[Message]) -> DecodedBatch:
         """Decode a batch; never raises, whatever the bytes are.
@@ -148,19 +152,19 @@ class ReadingDecoder:
             return None
         try:
             found = self._parse(raw)
-            if isinstance(found, float):
+            if type(found) is float:
                 return self._read_bare(found, message)
             stamp = found.timestamp
-            time = parse_time(stamp) if isinstance(stamp, str) else epoch_time(stamp)
+            time = self._times.get(stamp) or self._learn_time(stamp)
         except (ValueError, TimestampError):  # malformed, another shape, not UTF-8; no time
             return None
-        name, kafka_ms = found.sensor_id, message.timestamp
+        name = found.sensor_id
         sensor_id = self._names.get(name) or self._learn_name(name)
-        too_late = time > MAX_TIME_MS or 0 <= kafka_ms < time - self._limits.max_ahead_ms
-        if sensor_id is None or time < 0 or too_late:
+        too_late = 0 <= message.timestamp < time - self._max_ahead_ms
+        if sensor_id is None or too_late or not 0 <= time <= MAX_TIME_MS:
             return None
         value, values = found.value, found.values
-        if isinstance(value, float):
+        if type(value) is float:
             return (sensor_id, time, value) if values is UNSET else None
         several = isinstance(values, dict) and self._plain_values(values)
         return (sensor_id, time, values) if value is UNSET and several else None
@@ -218,6 +222,17 @@ class ReadingDecoder:
 
     def _name(self, name: str) -> str | None:
         return self._names.get(name) or self._learn_name(name)
+
+    def _learn_time(self, stamp: str | float) -> int:
+        """Read a time; a short text is remembered, as a city's sensors share their times."""
+        if not isinstance(stamp, str):
+            return epoch_time(stamp)
+        time = parse_time(stamp)
+        if len(stamp) <= _LONGEST_REMEMBERED:
+            if len(self._times) >= _TIMES_REMEMBERED:
+                self._times.clear()
+            self._times[stamp] = time
+        return time
 
     def _learn_name(self, name: str) -> str | None:
         """Keep one text object per usable name, its hash computed; ``None`` for an unusable one."""

@@ -1,7 +1,7 @@
 """Times at the border: ISO 8601 and epoch numbers in, ISO 8601 out, milliseconds inside.
 
 Before: the codec, which finds a time in a message. After: the encoder, which writes one into a
-record. Both remember the texts they saw last, as a city's sensors share their times.
+record; that one remembers the texts it wrote last, as a city's sensors share their times.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from hedgerow.topics.errors import TimestampError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_LONGEST_REMEMBERED = 40  # characters; longer texts would let a sender fill the memory
 
 SECONDS_BELOW = 1e11
 """A number smaller than this counts seconds (to the year 5138), a larger one milliseconds."""
@@ -41,12 +40,6 @@ def parse_time(text: str) -> int:
     >>> parse_time("2026-01-01")
     1767225600000
     """
-    if len(text) <= _LONGEST_REMEMBERED:
-        return _parse_remembered(text)
-    return _parse(text)
-
-
-def _parse(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -54,9 +47,6 @@ def _parse(text: str) -> int:
         return (moment - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError):
         raise TimestampError("is not an ISO 8601 time such as 2026-01-01T08:00:00Z") from None
-
-
-_parse_remembered = lru_cache(maxsize=16_384)(_parse)
 
 
 def epoch_time(number: float) -> int:
