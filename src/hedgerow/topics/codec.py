@@ -224,11 +224,9 @@ class ReadingDecoder:
         return self._names.get(name) or self._learn_name(name)
 
     def _learn_time(self, stamp: str | float) -> int:
-        """Read a time; a short text is remembered, as a city's sensors share their times."""
-        if not isinstance(stamp, str):
-            return epoch_time(stamp)
-        time = parse_time(stamp)
-        if len(stamp) <= _LONGEST_REMEMBERED:
+        """Read a time and remember it, unless it is long: a city's sensors share their times."""
+        time = parse_time(stamp) if isinstance(stamp, str) else epoch_time(stamp)
+        if not isinstance(stamp, str) or len(stamp) <= _LONGEST_REMEMBERED:
             if len(self._times) >= _TIMES_REMEMBERED:
                 self._times.clear()
             self._times[stamp] = time
