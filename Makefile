@@ -64,7 +64,7 @@ bench-cost: $(VENV)/.dev  ## Measure what a series of each preset costs, in byte
 bench-nab: $(VENV)/.dev  ## Score anomaly detectors on the Numenta Anomaly Benchmark, write docs/anomaly.md
 	$(BIN)/python -m benchmarks.nab --write $(ARGS)
 
-bench-accuracy: $(if $(findstring --quick,$(ARGS)),$(VENV)/.dev,$(VENV)/.dev $(VENV)/.bench)  ## Score the forecasts on public data, beside other methods (ARGS=--quick: without them)
+bench-accuracy: $(if $(findstring --quick,$(ARGS)),$(VENV)/.dev,$(VENV)/.dev $(VENV)/.bench)  ## Score the forecasts on public data, beside other methods, 40 minutes (ARGS=--quick: without them)
 	$(BIN)/python -m benchmarks.accuracy $(ARGS)
 
 # Compiled once, where else every process of the tests would. numba goes by the time stamp of the

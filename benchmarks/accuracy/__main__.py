@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
+from benchmarks.accuracy.progress import Bar
 from benchmarks.accuracy.report import document, write
 from benchmarks.accuracy.run import measure, save
 from benchmarks.accuracy.sets import FEEDS
@@ -30,9 +31,6 @@ def main(
         bool,
         typer.Option("--reuse-peers", help="Take the others' forecasts from an earlier run."),
     ] = False,
-    nightly: Annotated[
-        bool, typer.Option("--nightly", help="Refit LightGBM every night; takes hours.")
-    ] = False,
 ) -> None:
     """Score the forecasts on the public sets in HEDGEROW_DATA (else ../shared/data).
 
@@ -46,10 +44,10 @@ def main(
     if not quick:
         from benchmarks.accuracy.peers import everyone  # noqa: PLC0415
 
-        peers = everyone.peers(nightly=nightly)
-        others = everyone.runner(peers, KEPT / "peers", reuse=reuse_peers)
-        cuts = everyone.cuts(nightly=nightly)
-    findings = measure(names, errors.print, others, with_regret=not quick)
+        others = everyone.Everyone(everyone.peers(), KEPT / "others", reuse=reuse_peers)
+        cuts = everyone.cuts()
+    with Bar(errors) as bar:
+        findings = measure(names, bar, others, with_regret=not quick)
     save(findings, KEPT / "accuracy.json")
     command = "make bench-accuracy" + (f' ARGS="{" ".join(sys.argv[1:])}"' if sys.argv[1:] else "")
     if out is None and not quick:
@@ -61,4 +59,5 @@ def main(
         Console().print(Markdown(document(findings, command, cuts)))
 
 
-typer.run(main)
+if __name__ == "__main__":
+    typer.run(main)

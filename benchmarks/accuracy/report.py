@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from textwrap import fill
 
 from benchmarks.accuracy.elec2 import Elec2
 from benchmarks.accuracy.presets import (
@@ -15,7 +17,7 @@ from benchmarks.accuracy.presets import (
     lean_verdicts,
     preset_table,
 )
-from benchmarks.accuracy.run import Findings
+from benchmarks.accuracy.run import LATER, Findings, Scope
 from benchmarks.accuracy.score import LEAN, OURS, Error, Scored
 from benchmarks.accuracy.tables import (
     Verdict,
@@ -113,13 +115,12 @@ def document(findings: Findings, command: str, cuts: Sequence[str]) -> str:
         own_slots_table(cells),
         "## Beside naive and other methods, same run",
         "MAE ratio / RMSE ratio, medians over those series of a cell that all methods were run "
-        "on;\n–: not run.",
+        "on;\n–: not run. First the methods that learn as they go, on all slots of all series.",
         peer_table(cells, naive_and(peers)),
         *groups(findings),
-        *(["Cuts made for time:", "\n".join(f"- {cut}" for cut in cuts)] if cuts else []),
-        "CPU seconds, all sets: "
-        + ", ".join(f"{name} {round(t):,}" for name, t in findings.seconds.items() if t)
-        + ".",
+        *borrowed(findings),
+        *(["Cuts made for time, and settings:", bullets(cuts)] if cuts else []),
+        *spent(findings),
         "## The worst series",
         "Against the best naive forecast of each, chosen in hindsight.",
         worst_table(cells),
@@ -148,10 +149,16 @@ def others(scored: Sequence[Scored]) -> list[str]:
 
 
 GROUPS = {
-    "few series": "Too slow for more than a few series; ours and the naive ones on those:",
-    "few origins": "Fitted anew at each scored origin, so scored at a few of them, as ours and "
-    "the naive ones are here\n(the best naive method is chosen on those alone; where origins are "
-    "few, expect noise):",
+    Scope.NIGHTS: "### Beside a model fitted again every night\n\n"
+    "On the days after every n-th night (see the cuts). The best naive method is chosen on the "
+    "slots\nscored in each table.",
+    LATER: "The same on the later half of those days, where what is fitted again has most history "
+    "to learn from:",
+    Scope.ORIGINS: "### Beside statsforecast\n\n"
+    "Its methods are fitted anew at each scored origin, so they are scored at some of the slots "
+    "that\nLightGBM forecasts, everybody else with them. Where forecasts are few, expect noise.",
+    Scope.FEW_SERIES: "### Beside River's adaptive forest\n\n"
+    "Too slow for more than a few series; all slots of those:",
 }
 
 
@@ -163,6 +170,50 @@ def groups(findings: Findings) -> list[str]:
         if (scored := findings.groups.get(group))
         for part in (words, peer_table(by_cell(scored), naive_and(others(scored))))
     ]
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """List them."""
+    return "\n".join(
+        fill(line, 100, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
+        for line in lines
+    )
+
+
+def borrowed(findings: Findings) -> list[str]:
+    """How often a method had nothing to say at a slot that is scored."""
+    counts = Counter[str]()
+    for one in findings.scored:
+        counts.update(one.borrowed)
+    said = ", ".join(f"{name} {n:,}" for name, n in counts.items() if n)
+    return [
+        "Where a method has no forecast at a slot that is scored, persistence takes its place. "
+        f"Of {sum(one.slots for one in findings.scored):,}\nin the first table: {said or 'none'}."
+    ]
+
+
+def spent(findings: Findings) -> list[str]:
+    """What every method took."""
+    feeds = list(findings.spent[OURS].seconds) if findings.spent else []
+    lines = [
+        [
+            name,
+            *(f"{spent.seconds[f]:,.0f}" if f in spent.seconds else "–" for f in feeds),
+            f"{sum(spent.seconds.values()):,.0f}",
+            f"{spent.fits:,}" if spent.fits else "–",
+            f"{spent.overtime:,}" if spent.fits else "–",
+        ]
+        for name, spent in findings.spent.items()
+    ]
+    everything = sum(sum(each.seconds.values()) for each in findings.spent.values())
+    return (
+        [
+            f"CPU seconds of each, on one core; {everything:,.0f} in all:",
+            markdown(("", *feeds, "all", "fits", "ended by the limit"), lines),
+        ]
+        if lines
+        else []
+    )
 
 
 def regret(findings: Findings) -> list[str]:

@@ -224,27 +224,35 @@ def worst_table(cells: Cells, shown: int = 10) -> str:
 
 
 def peer_table(cells: Cells, methods: Sequence[str]) -> str:
-    """MAE and RMSE ratios of every method by cell, with the medians over cells at the end."""
-    lines, columns = [], {name: [] for name in methods}
-    for (cell, horizon), everyone in cells.items():
+    """MAE and RMSE ratios of every method by cell.
+
+    At the end the medians over cells with reference values, and the cells, all of them, in which
+    our default errs no more than a method.
+    """
+    lines, columns, ours = [], {name: {} for name in methods}, {}
+    for key, everyone in cells.items():
         run = [name for name in methods if any(name in one.errors for one in everyone)]
         series = [one for one in everyone if all(name in one.errors for name in run)]
-        line = [f"{cell} {horizon}"]
+        ours[key] = cell_ratio(series, OURS)
+        line = [f"{key[0]} {key[1]}", f"{sum(one.slots for one in series):,}"]
         for name in methods:
             ratio = cell_ratio(series, name)
             line.append("–" if ratio is None else f"{ratio.mae:.3f} / {ratio.rmse:.3f}")
-            if ratio is not None and (cell, horizon) in ANCHORS:
-                columns[name].append(ratio)
+            if ratio is not None:
+                columns[name][key] = ratio
         lines.append(line)
-    last = ["**median over cells**"]
-    for name in methods:
-        ratios = columns[name]
-        last.append(
-            f"{median(r.mae for r in ratios):.3f} / {median(r.rmse for r in ratios):.3f}"
-            if len(ratios) == len(columns[OURS]) > 0  # others' medians would be over other cells
+    middle, won = ["**median over cells**", ""], ["**hedgerow errs no more in**", ""]
+    for name, ratios in columns.items():
+        known = [ratio for key, ratio in ratios.items() if key in ANCHORS]
+        middle.append(
+            f"{median(r.mae for r in known):.3f} / {median(r.rmse for r in known):.3f}"
+            if len(ratios) == len(cells) and known  # others' medians would be over other cells
             else "–"
         )
-    return markdown(("set, slots ahead", *methods), [*lines, last])
+        mae = sum(ours[key].mae <= ratio.mae for key, ratio in ratios.items())
+        rmse = sum(ours[key].rmse <= ratio.rmse for key, ratio in ratios.items())
+        won.append("" if name == OURS else f"{mae} / {rmse} of {len(ratios)}")
+    return markdown(("set, slots ahead", "forecasts scored", *methods), [*lines, middle, won])
 
 
 def naive_and(methods: Sequence[str]) -> list[str]:
