@@ -14,7 +14,7 @@ from benchmarks.accuracy.forecasts import Forecast, naive
 from benchmarks.accuracy.intervals import calibration, narrowest
 from benchmarks.accuracy.peers.design import design, filled
 from benchmarks.accuracy.regret import best_mix, project, regret
-from benchmarks.accuracy.run import Findings
+from benchmarks.accuracy.run import LATER, Findings, Scope, Spent
 from benchmarks.accuracy.score import LEAN, OURS, origins, score
 from benchmarks.accuracy.sets import Feed, Series
 from benchmarks.cost import Cost
@@ -230,6 +230,8 @@ def test_the_report_compares_with_every_reference_value(feed: Feed, run: ours.Ru
         Cost("accurate", 12, 40_000, few=4.0, many=7.0, fastest=6.0),
         Cost("lean", 9, 15_900, few=2.0, many=3.2, fastest=2.8),
     ]
+    findings.groups = {Scope.NIGHTS: findings.scored, LATER: findings.scored[:3]}
+    findings.spent = {OURS: Spent({"synthetic": 2.0}), "other": Spent({"synthetic": 1234.0}, 40, 3)}
     text = report.document(findings, "make bench-accuracy", ["a cut"])
     for horizon in HORIZONS:
         anchor = ANCHORS["metro_i94", horizon]
@@ -239,4 +241,9 @@ def test_the_report_compares_with_every_reference_value(feed: Feed, run: ours.Ru
     assert "| at most 16 KB a series | 15.9 KB | met |" in text
     assert "| 2.0 and 3.2 µs | **missed** |" in text
     assert "- a cut" in text
+    # The first table, that of the nights and that of the later ones.
+    assert text.count("| set, slots ahead | forecasts scored | hedgerow |") == 3
+    assert text.count("| **hedgerow errs no more in** |") == 3
+    assert "| 6 / 6 of 6 |" in text
+    assert "| other | 1,234 | 1,234 | 40 | 3 |" in text
     assert "of 6 above; worst" in text
