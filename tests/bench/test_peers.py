@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.accuracy import run
 from benchmarks.accuracy.forecasts import Forecast
 from benchmarks.accuracy.peers import kept, nights, refitted
 from benchmarks.accuracy.peers.design import local_ms
 from benchmarks.accuracy.peers.limited import Limited
 from benchmarks.accuracy.peers.nights import EVERY, nights_of, spread
-from benchmarks.accuracy.run import LATER, Other, Scope, tables_of
+from benchmarks.accuracy.progress import Watch
+from benchmarks.accuracy.run import LATER, Other, Scope, Spent, tables_of
 from benchmarks.accuracy.score import UNSCORED_DAYS, origins
 from benchmarks.accuracy.sets import FEEDS, Feed, Series
 
@@ -118,6 +120,55 @@ def test_a_table_has_the_scored_slots_that_all_of_its_methods_have() -> None:
         LATER: ({"nightly"}, [13, 50, 51]),
         Scope.ORIGINS: ({"nightly", "a", "b"}, [10, 51]),
     }
+
+
+class Tally:
+    """A watch that adds up."""
+
+    expected = behind = 0.0
+
+    def say(self, text: str) -> None:
+        """Not asked about."""
+
+    def expect(self, work: float) -> None:
+        self.expected += work
+
+    def done(self, work: float) -> None:
+        self.behind += work
+
+
+class Nightly:
+    """One method, which repeats the last reading on every second day."""
+
+    def work(self, feed: Feed) -> float:
+        return 5.0
+
+    def __call__(self, feed: Feed, watch: Watch) -> list[Other]:
+        watch.done(5.0)
+        (one,) = feed.series
+        held = np.where(np.arange(len(one.values)) // 24 % 2 == 0, one.values, np.nan)
+        made = {(0, horizon): Forecast(held, held) for horizon in feed.horizons}
+        return [Other("held", Scope.NIGHTS, made, 2.5, 7, 1)]
+
+
+def test_a_run_scores_all_on_the_slots_of_the_dearest_and_its_bar_ends_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feed = Feed("feed", ZONE, (1, 24), (series(),))
+    monkeypatch.setattr(run, "load", lambda name: feed)
+    monkeypatch.setattr(run, "preset_costs", list)
+    tally = Tally()
+    findings = run.measure(["feed"], tally, Nightly(), with_regret=False)
+    assert tally.behind == pytest.approx(tally.expected)
+    assert findings.spent["held"] == Spent({"feed": 2.5}, 7, 1)
+    for whole, nightly, later in zip(
+        findings.scored, findings.groups[Scope.NIGHTS], findings.groups[LATER], strict=True
+    ):
+        assert "held" not in whole.errors
+        assert nightly.errors["held"] == nightly.errors["persistence"]
+        assert nightly.borrowed == dict.fromkeys(nightly.borrowed, 0)
+        assert nightly.slots == pytest.approx(whole.slots / 2, rel=0.1)
+        assert later.slots == pytest.approx(nightly.slots / 2, abs=1)
 
 
 def slow(seconds: float) -> float:
