@@ -116,11 +116,11 @@ class Learner:
         out = outputs(len(sensor_ids), self._widest)
         forecasts = _forecasts(experts)
         is_forecast = np.zeros(len(sensor_ids), bool)
-        is_forecast[list(forecasts)] = True
-        out.outcomes[is_forecast] = Outcome.IGNORED
-        refusals = _unusable(time_ms, values)
-        usable = np.ones(len(sensor_ids), bool)
-        usable[[refusal.position for refusal in refusals]] = False
+        if forecasts:
+            is_forecast[list(forecasts)] = True
+            out.outcomes[is_forecast] = Outcome.IGNORED
+        usable = np.isfinite(values) & (time_ms >= 0) & (time_ms <= MAX_TIME_MS)
+        refusals = [] if usable.all() else _refusals(usable, time_ms, values)
 
         self.signals.follow(self.series, self.banks)
         ids = self.series.lookup(sensor_ids, quantities)
@@ -389,12 +389,13 @@ def _forecasts(experts: Sequence[str] | None) -> dict[int, str]:
     return {p: expert for p, expert in enumerate(experts) if expert}
 
 
-def _unusable(time_ms: NDArray[np.int64], values: NDArray[np.float64]) -> list[Refusal]:
-    bad_value = ~np.isfinite(values)
-    bad_time = (time_ms < 0) | (time_ms > MAX_TIME_MS)
+def _refusals(
+    usable: NDArray[np.bool_], time_ms: NDArray[np.int64], values: NDArray[np.float64]
+) -> list[Refusal]:
+    """Say of each reading that cannot be used why."""
     return [
-        Refusal(p, f"value {values[p]} is not a finite number", "value")
-        if bad_value[p]
-        else Refusal(p, f"time {time_ms[p]} ms lies outside the years 1970 to 3000", "time")
-        for p in np.flatnonzero(bad_value | bad_time).tolist()
+        Refusal(p, f"time {time_ms[p]} ms lies outside the years 1970 to 3000", "time")
+        if np.isfinite(values[p])
+        else Refusal(p, f"value {values[p]} is not a finite number", "value")
+        for p in np.flatnonzero(~usable).tolist()
     ]

@@ -12,6 +12,7 @@ came in between, is sought back to and fetched again.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -26,6 +27,9 @@ from faust.types import TP, ConsumerMessage
 from hedgerow.agents.ports import Batch, Partition
 
 logger = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.005  # between fetches that bring few records
+FEW = 500
 
 Polled = Callable[[float], None]  # told how long a fetch was waited for, in seconds
 
@@ -50,6 +54,8 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
         self._expected: dict[TP, int] = {}  # the next offset to deliver
         self._skipped: dict[TP, int] = {}  # up to where, where messages are gone from Kafka
         self._seek_back: set[TP] = set()  # fetched in vain since, or just assigned
+        self._fetched = 0  # records, the last time
+        self._fetched_at = 0.0
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Load the state of what is assigned and seek to the offsets it has reached.
@@ -68,6 +74,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """Fetch, and yield one message for each partition that has something."""
+        await self._gather()
         if self.flow_active and self._seek_back:
             await self._go_back()
         began = time.perf_counter()
@@ -79,6 +86,7 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
             await self._out_of_range(error.args[0])
             return
         self._polled(time.perf_counter() - began)
+        self._fetched = sum(map(len, (records or {}).values()))
         if records is None or self.should_stop:
             return
         if not self.flow_active:
@@ -112,6 +120,13 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
             *tp, last.offset, last.timestamp / 1000, 0, (), None, batch, None,
             tp=tp, generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
+
+    async def _gather(self) -> None:
+        """Where little comes at a time, wait for more of it: every batch costs some 0.3 ms."""
+        pause = GATHER_SECONDS - (time.monotonic() - self._fetched_at)
+        if self._fetched < FEW and pause > 0.0:
+            await asyncio.sleep(pause)
+        self._fetched_at = time.monotonic()
 
     async def _go_back(self) -> None:
         """Seek to the next undelivered offset wherever a fetch may have gone past it."""

@@ -221,13 +221,14 @@ def _rules(profile: Profile) -> Rules:
 def outputs(readings: int, horizons: int) -> kernel.Outputs:
     """Make room for what a step of that many readings can write."""
     shape = (readings, horizons)
+    predicted, mean, lower, upper = np.full((4, *shape), np.nan)
     return kernel.Outputs(
         outcomes=np.full(readings, kernel.REJECTED, np.int8),
         horizons=np.zeros(shape, np.int32),
         target_ms=np.zeros(shape, np.int64),
-        predicted=np.full(shape, np.nan),
-        mean=np.full(shape, np.nan),
-        lower=np.full(shape, np.nan),
-        upper=np.full(shape, np.nan),
+        predicted=predicted,
+        mean=mean,
+        lower=lower,
+        upper=upper,
         events=Events(np.empty((MOST_EVENTS * readings, EVENT_SIZE)), np.zeros(1, np.int64)),
     )
