@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 KAFKA := build/kafka/libs
+KAFKA_IF_ANY := $(if $(shell command -v java && command -v mvn),$(KAFKA))
 UV := uv==0.13.9
 PIP_AUDIT := pip-audit==2.10.1
 
@@ -55,8 +56,8 @@ faults: $(VENV)/.dev  ## Run the fault matrix on real servers and write docs/fau
 fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Fuzz the codecs and the snapshot reader, a million executions each (RUNS=...)
 	$(BIN)/python tests/fuzz/run.py $(if $(RUNS),--runs $(RUNS))
 
-bench: $(VENV)/.dev  ## Measure speed, beside the stock way of feeding Faust
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(VENV)/.kernels $(KAFKA_IF_ANY)  ## Measure speed beside other engines, write docs/performance.md (25 minutes; ARGS="--only latency")
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 bench-cost: $(VENV)/.dev  ## Measure what a series of each preset costs, in bytes and in microseconds
 	$(BIN)/python -m benchmarks.cost
@@ -99,6 +100,7 @@ lock: build/uv/bin/uv  ## Renew requirements/*.txt from pyproject.toml (UPGRADE=
 	$(LOCK) --constraints requirements/dev.txt --output-file requirements/run.txt
 	$(subst pyproject.toml,,$(LOCK)) --group fuzz --output-file requirements/fuzz.txt
 	$(subst pyproject.toml,,$(LOCK)) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
+	$(subst pyproject.toml,requirements/peers.in,$(LOCK)) --output-file requirements/peers.txt $(if $(UPGRADE),--upgrade)
 	@echo "now review what changed, and write it down: make venv && $(BIN)/python scripts/write_dependency_audit.py"
 
 LOCK := build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -1,7 +1,9 @@
-"""``python -m benchmarks``: run the speed benchmark."""
+"""``python -m benchmarks``: measure how fast the worker is."""
 
 import typer
 
-from benchmarks.throughput import main
+from benchmarks.speed.command import main
 
-typer.run(main)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(main)
+app()

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("run", "demo", "dev", "bench", "build", "fuzz")
+LOCKS = ("run", "demo", "dev", "bench", "build", "fuzz", "peers")
 PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[a-z0-9, _-]+\])?==([^ ;]+)(?: ; [^\\]*)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 
@@ -42,6 +42,7 @@ def declared(lock: str) -> list[Requirement]:
         "bench": [*project["project"]["dependencies"], *extras["bench"]],
         "build": project["build-system"]["requires"],
         "fuzz": project["dependency-groups"]["fuzz"],
+        "peers": (ROOT / "requirements" / "peers.in").read_text("utf-8").splitlines(),
     }
     return [Requirement(text) for text in wanted[lock]]
 
@@ -75,7 +76,7 @@ def test_the_lock_holds_what_the_project_declares(lock: str) -> None:
     assert stale == [], "run `make lock`"
 
 
-@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock not in {"dev", "fuzz"}])
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock not in {"dev", "fuzz", "peers"}])
 def test_the_locks_agree_on_every_version(lock: str) -> None:
     everything = pins("dev")
 

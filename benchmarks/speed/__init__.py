@@ -1,0 +1,1 @@
+"""How fast the worker is, beside the raw floor and beside other engines: ``make bench``."""
