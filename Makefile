@@ -10,7 +10,7 @@ UV := uv==0.13.9
 PIP_AUDIT := pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage test-kafka test-docker faults fuzz check lint audit bench bench-accuracy \
+.PHONY: help demo test coverage test-kafka test-docker faults fuzz check lint audit bench bench-guard bench-accuracy \
   bench-cost bench-nab format clean lock kafka-jars venv
 
 help:  ## List the targets
@@ -58,6 +58,9 @@ fuzz: $(VENV)/.dev $(VENV)/.fuzz  ## Fuzz the codecs and the snapshot reader, a 
 
 bench: $(VENV)/.kernels $(KAFKA_IF_ANY)  ## Measure speed beside other engines, write docs/performance.md (25 minutes; ARGS="--only latency")
 	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
+
+bench-guard: $(VENV)/.kernels $(KAFKA_IF_ANY)  ## Fail if a reading costs a quarter more CPU than recorded, in floors of the same run
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.speed.guard $(ARGS)
 
 bench-cost: $(VENV)/.dev  ## Measure what a series of each preset costs, in bytes and in microseconds
 	$(BIN)/python -m benchmarks.cost

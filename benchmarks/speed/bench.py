@@ -84,6 +84,17 @@ def profiles(preset: str, **more: object) -> dict[str, str]:
     return {"HEDGEROW_PROFILES": json.dumps([{"name": "default", "experts": [preset], **more}])}
 
 
+def declared(period_seconds: int) -> dict[str, object]:
+    """Return what a profile says of a period that need not be inferred.
+
+    Examples
+    --------
+    >>> declared(3600)
+    {'period_seconds': 3600}
+    """
+    return {"period_seconds": period_seconds}
+
+
 def keep(part: str, result: Mapping[str, Any], bench: Bench) -> Path:
     """Write a part's result to ``build/bench``, with what it was measured on."""
     KEPT.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """``python -m benchmarks.speed.budget``: a worker that books where its CPU time goes.
 
 Runs the product's own worker command with clocks around its steps, and prints the book as JSON
-on SIGUSR1 and at its end. Two clocks are kept: the CPU time of the loop's thread, booked to the
+on SIGUSR1. Two clocks are kept: the CPU time of the loop's thread, booked to the
 step that is running, and the wall time of each callback of the event loop, of which the longest
 is how long the loop ever stood still. Nothing else differs from ``hedgerow worker``; what the
 clocks themselves cost is measured and told.
@@ -26,6 +26,7 @@ from typing import Any
 import hedgerow.agents.outputs as outputs_module
 from benchmarks.speed.process import cpu_ns, thread_cpu_ns
 from hedgerow.agents.forecast import ForecastAgent
+from hedgerow.agents.holdings import Holdings
 from hedgerow.app.broker.producer import KafkaEmitter
 from hedgerow.app.broker.transport import BatchConsumer
 from hedgerow.app.cli import main
@@ -83,6 +84,7 @@ class Book:
     def __init__(self) -> None:
         self._local = threading.local()
         self._ledgers: list[tuple[threading.Thread, Ledger]] = []
+        self._marks: dict[str, list[float]] = defaultdict(list)
 
     @property
     def ledger(self) -> Ledger:
@@ -108,6 +110,17 @@ class Book:
 
         setattr(owner, name, timed)
 
+    def mark(self, owner: Any, name: str) -> None:
+        """Note when a function of the product is called."""
+        inner = getattr(owner, name)
+
+        @functools.wraps(inner)
+        def marked(*args: Any, **kwargs: Any) -> Any:
+            self._marks[name].append(time.time())
+            return inner(*args, **kwargs)
+
+        setattr(owner, name, marked)
+
     def callbacks(self) -> None:
         """Put the clocks around every callback of every event loop, by whose it is."""
         inner = events.Handle._run
@@ -124,6 +137,7 @@ class Book:
         found = {
             "process": cpu_ns(pid),
             "threads": thread_cpu_ns(pid, names),
+            "marks": self._marks,
             "ledgers": [
                 {
                     "thread": thread.name,
@@ -138,6 +152,8 @@ class Book:
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(found), "utf-8")
         partial.replace(path)
+        for _, ledger in self._ledgers:
+            ledger.longest.clear()  # of the time until the next look
 
 
 def _whose(callback: Callable[..., object]) -> str:
@@ -164,6 +180,7 @@ def run() -> None:
         (BatchConsumer, "_to_message", "transport"),
     ):
         book.around(owner, name, step)
+    book.mark(Holdings, "assign")
     signal.signal(signal.SIGUSR1, lambda *_: book.write())
     sys.argv = ["hedgerow", "worker", *sys.argv[1:]]
     main()

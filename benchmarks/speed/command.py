@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,14 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.speed import page
 from benchmarks.speed.bench import Bench, keep
 from benchmarks.speed.contest import Watcher
-from benchmarks.speed.parts import profile, throughput
+from benchmarks.speed.parts.order import PARTS
 from benchmarks.speed.servers import lacking, servers
 from benchmarks.speed.topics import Topics
 
-PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
-    "throughput": throughput.measure,
-    "profile": profile.measure,
-}
 PAGE = Path("docs/performance.md")
 
 
@@ -37,7 +32,9 @@ def main(
     embedded: Annotated[
         bool, typer.Option("--embedded", help="On the embedded broker, whatever is here.")
     ] = False,
-    soak: Annotated[int, typer.Option(help="Readings of a soak; 20,000,000 for the page.")] = 0,
+    soak_readings: Annotated[
+        int, typer.Option("--soak", help="Readings of a soak, too; 20000000 for the page.")
+    ] = 0,
     write_page: Annotated[
         bool, typer.Option("--page", help="Measure nothing; write the page from build/bench.")
     ] = False,
@@ -47,7 +44,8 @@ def main(
     if write_page:
         page.write(PAGE)
         return
-    names = [name for name in only.split(",") if name] or list(PARTS)
+    names = [name for name in only.split(",") if name]
+    names = names or [name for name in PARTS if name != "soak" or soak_readings]
     for name in names:
         if name not in PARTS:
             raise typer.BadParameter(f"no part {name}; there are {', '.join(PARTS)}")
@@ -65,7 +63,7 @@ def main(
         topics = Topics(running.bootstrap)
         bench = Bench(
             running, topics, Watcher(topics, running.broker_pid, running.redis_pid),
-            Path(folder), console, bar, size, runs, soak,
+            Path(folder), console, bar, size, runs, soak_readings,
         )  # fmt: skip
         console.print(f"on {running.broker} and {running.redis}")
         for name in names:

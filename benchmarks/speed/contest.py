@@ -84,31 +84,32 @@ class Watcher:
         topic: str,
         readings: int,
         *,
+        begin: int | None = None,
         progress: Progress = lambda _: None,
         at_begin: Callable[[], None] = lambda: None,
         at_end: Callable[[], None] = lambda: None,
     ) -> Run:
-        """Measure a program from a tenth of its readings to the last.
+        """Measure a program from a tenth of its readings, or from ``begin``, to the last.
 
         Raises
         ------
         RuntimeError
             If it ends, or writes nothing for two minutes; the end of its log is in the message.
         """
-        self.wait(child, topic, readings // 10, progress)
-        begin = self._moment(child, topic)
+        self.wait(child, topic, readings // 10 if begin is None else begin, progress)
+        first = self._moment(child, topic)
         at_begin()
         self.wait(child, topic, readings, progress)
         end = self._moment(child, topic)
         at_end()
-        done = end.count - begin.count
+        done = end.count - first.count
         return Run(
             readings=done,
-            per_second=done / (end.at - begin.at),
-            cpu_us=(end.cpu - begin.cpu) / done / 1e3,
-            system_us=(end.system - begin.system) / done * 1e6,
-            broker_us=(end.broker - begin.broker) / done / 1e3,
-            redis_us=(end.redis - begin.redis) / done / 1e3,
+            per_second=done / (end.at - first.at),
+            cpu_us=(end.cpu - first.cpu) / done / 1e3,
+            system_us=(end.system - first.system) / done * 1e6,
+            broker_us=(end.broker - first.broker) / done / 1e3,
+            redis_us=(end.redis - first.redis) / done / 1e3,
             record_bytes=self.topics.mean_bytes(topic),
             rss_mb=rss_bytes(child.pid) / 2**20,
         )

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.markdown import Markdown
 
 from benchmarks.speed.bench import KEPT
-from benchmarks.speed.sections import SECTIONS
+from benchmarks.speed.parts.order import SECTIONS
+from benchmarks.speed.table import Kept
 
-Kept = dict[str, Any]
 HEAD = """\
-<!-- Written by `make bench`; the words stand in benchmarks/speed/sections.py. -->
+<!-- Written by `make bench`; the words stand in benchmarks/speed/parts. -->
 # Performance
 
 All of it was measured by `make bench` on one machine: {machine}. Broker: {broker}; state:

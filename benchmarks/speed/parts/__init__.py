@@ -1,1 +1,1 @@
-"""The parts of the benchmark, one file each: ``measure`` takes the tools, gives the figures."""
+"""The parts of the benchmark, one file each: ``measure`` takes the tools, ``section`` writes."""

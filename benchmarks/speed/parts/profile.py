@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.speed.bench import PRESETS, Bench, profiles
 from benchmarks.speed.readings import fill
+from benchmarks.speed.table import Kept, grid
 from benchmarks.speed.worker import Worker, path_of_modules
 
 READINGS = 2_000_000
@@ -145,3 +146,44 @@ def live_stages(begin: dict[str, float], end: dict[str, float], readings: int) -
         for name, value in end.items()
         if name.startswith(prefix)
     }
+
+
+def section(part: Kept) -> str:
+    """Write the budget."""
+    result = part["result"]
+    presets = list(result)
+    first = result[presets[0]]["budget"]
+    what = {
+        "poll": "poll: fetching and unpacking, in Faust's consumer thread",
+        "decode": "decode",
+        "route": "route: which series, which row; results into columns",
+        "learn": "learn: the compiled kernel",
+        "encode": "encode the predictions",
+        "produce": "produce: into librdkafka's queue",
+        "delivery reports": "delivery reports, in a thread",
+        "librdkafka": "librdkafka's own threads: compression, sockets",
+        "checkpoint": "checkpoint: copying, packing, sending",
+        "event loop and the rest": "event loop, Faust, everything else",
+    }
+    rows = [
+        [what.get(row, row), *(f"{result[preset]['budget'][row]:.2f}" for preset in presets)]
+        for row in first
+    ]
+    totals = [f"{sum(result[preset]['budget'].values()):.2f}" for preset in presets]
+    rows.append(["**all**", *totals])
+    live = [
+        [stage, *(f"{result[preset]['live'].get(stage, 0.0):.2f}" for preset in presets)]
+        for stage in result[presets[0]]["live"]
+    ]
+    return f"""\
+## Where each microsecond goes
+
+CPU µs a reading of the worker, booked by clocks around its steps (`benchmarks/speed/budget.py`):
+
+{grid(["", *presets], rows)}
+
+The same, live, as `/metrics` tells it (`hedgerow_stage_seconds_total`, wall time, µs a reading;
+poll is mostly waiting):
+
+{grid(["stage", *presets], live)}
+"""

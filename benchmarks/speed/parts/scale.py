@@ -1,0 +1,172 @@
+"""Part 4: cost and memory by the number of series, and how soon a new owner goes on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.bench import PRESETS, Bench, declared, profiles
+from benchmarks.speed.contest import Run
+from benchmarks.speed.parts import profile
+from benchmarks.speed.parts.checkpoints import row_bytes
+from benchmarks.speed.readings import fill
+from benchmarks.speed.table import Kept, grid
+from benchmarks.speed.worker import Worker, path_of_modules
+from hedgerow.models import AlertSwitches
+
+COUNTS = (1_000, 10_000, 100_000)
+TAKEN_OVER = 100_000
+READINGS = 600_000  # beyond the first slot, in which every series is new
+HOUR, FIVE_MINUTES = 3_600, 300
+SAVED_SECONDS = 180.0
+PRESET = "lean"
+# The least that a profile can be told to do: one horizon, one cheap expert, no alert.
+SILENT = {name: False for name in ("bound", "forecast_breach", "anomaly", "drift", "stuck",
+                                   "silent")}  # fmt: skip
+LEAST = {"horizons": (1,), "drift": False}
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    """Measure every number of series, then a takeover of the most."""
+    by_count: dict[int, dict[str, float]] = {}
+    for series in COUNTS:
+        by_count[max(100, int(series * min(1.0, bench.size)))] = _cost(
+            bench, max(100, int(series * min(1.0, bench.size)))
+        )
+    least, most = min(by_count), max(by_count)
+    grown = (by_count[most]["rss_mb"] - by_count[least]["rss_mb"]) * 2**20
+    return {
+        "preset": PRESET,
+        "by_count": by_count,
+        "memory_per_series": grown / (most - least),
+        "row_bytes": {
+            f"{preset}, {name}": row_bytes(preset, period)
+            for preset in PRESETS
+            for name, period in (("hourly", HOUR), ("five-minute", FIVE_MINUTES))
+        }
+        | {"least, hourly": row_bytes("holt", HOUR, **LEAST, alerts=AlertSwitches(**SILENT))},
+        "takeover": _takeover(bench, max(100, int(TAKEN_OVER * min(1.0, bench.size)))),
+    }
+
+
+def _cost(bench: Bench, series: int) -> dict[str, float]:
+    topic = f"scale-{series}"
+    count = series + bench.readings(READINGS)
+    bench.topics.make(topic)
+    fill(bench.servers.bootstrap, topic, count, series, period_seconds=HOUR)
+    settings = profiles(PRESET, **declared(HOUR))
+    with Worker(bench.servers, topic, bench.folder, settings=settings) as worker:
+        worker.wait_ready()
+        run: Run = bench.watcher.follow(
+            worker.child, worker.predictions, count, begin=series + count // 20,
+            progress=bench.task(f"{series:,} series", count),
+        )  # fmt: skip
+    bench.topics.delete(topic, *worker.outputs)
+    bench.say(f"  {series:,} series: {run.cpu_us:.1f} µs a reading, {run.rss_mb:,.0f} MB")
+    return {"cpu_us": run.cpu_us, "per_second": run.per_second, "rss_mb": run.rss_mb}
+
+
+def _takeover(bench: Bench, series: int) -> dict[str, float]:
+    """Let one worker learn and save; time another one from its assignment to its first word."""
+    topic, later = f"takeover-{series}", f"takeover-{series}-predictions"
+    slots = 3
+    bench.topics.make(topic, later)
+    fill(bench.servers.bootstrap, topic, slots * series, series, period_seconds=HOUR)
+    settings = profiles(PRESET, **declared(HOUR))
+    often = {"HEDGEROW_CHECKPOINT__INTERVAL_SECONDS": "5"}
+    with Worker(bench.servers, topic, bench.folder, settings=settings | often) as first:
+        first.wait_ready()
+        bench.watcher.wait(first.child, first.predictions, slots * series)
+        _wait_saved(first)
+    fill(bench.servers.bootstrap, topic, series, series, period_seconds=HOUR,
+         first=slots * series)  # fmt: skip
+    book = bench.new_folder() / "book.json"
+    second_settings = {
+        **settings,
+        **path_of_modules(),
+        "HEDGEROW_BENCH_BOOK": str(book),
+        "HEDGEROW_TOPICS__PREDICTIONS": later,
+    }
+    with Worker(
+        bench.servers, topic, bench.folder, name=first.name, settings=second_settings,
+        command=profile.COMMAND,
+    ) as second:  # fmt: skip
+        spawned = time.time()
+        bench.watcher.wait(second.child, later, 1)
+        seen = time.time()
+        assigned = profile.read_book(second.pid, book)["marks"]["assign"][0]
+        bench.watcher.wait(second.child, later, series)
+        caught_up = time.time()
+        restored = _restored(second.child.log)
+    bench.topics.delete(topic, later, *first.outputs)
+    found = {
+        "series": float(series),
+        "restored": float(restored),
+        "assigned_to_first": seen - assigned,
+        "spawned_to_first": seen - spawned,
+        "assigned_to_all": caught_up - assigned,
+    }
+    bench.say(f"  takeover of {series:,} series: {found['assigned_to_first']:.1f} s")
+    return found
+
+
+def _wait_saved(worker: Worker) -> None:
+    """Wait until every partition's last offset is in Redis."""
+    deadline = time.monotonic() + SAVED_SECONDS
+    while True:
+        metrics = worker.metrics()
+        behind = [
+            name
+            for name, value in metrics.items()
+            if name.startswith("hedgerow_next_offset{")
+            and metrics.get(name.replace("next_offset", "saved_offset")) != value
+        ]
+        if not behind:
+            return
+        worker.check(deadline)
+        time.sleep(0.5)
+
+
+def _restored(log: Path) -> int:
+    """Count the series that a worker's log says were restored."""
+    return sum(
+        int(line.split(": ", 1)[1].split()[0])
+        for line in log.read_text("utf-8").splitlines()
+        if " series restored," in line
+    )
+
+
+def section(part: Kept) -> str:
+    """Write cost, memory and takeover."""
+    result = part["result"]
+    first = next(iter(result["by_count"].values()))["cpu_us"]
+    rows = [
+        [
+            f"{int(series):,}",
+            f"{found['cpu_us']:.1f}",
+            f"{found['cpu_us'] / first:.2f}",
+            f"{found['per_second']:,.0f}",
+            f"{found['rss_mb']:,.0f}",
+        ]
+        for series, found in result["by_count"].items()
+    ]
+    sizes = [[what, f"{size:,}"] for what, size in result["row_bytes"].items()]
+    taken = result["takeover"]
+    return f"""\
+## Many series
+
+Hourly series at `{result["preset"]}`, the same number of readings beyond each series' first:
+
+{grid(["series", "CPU µs a reading", "× the fewest", "readings/s", "worker's memory, MB"], rows)}
+
+One more series takes {result["memory_per_series"]:,.0f} bytes of the worker's memory. Of these its
+state, by profile (the least that can be declared: one horizon, `holt`, no alerts):
+
+{grid(["profile", "bytes a series"], sizes)}
+
+**Takeover.** A worker ends whose {taken["series"]:,.0f} series are in Redis
+({taken["restored"]:,.0f} were restored): the next one publishes its first prediction {taken["assigned_to_first"]:.1f} s after
+the partitions were assigned to it, {taken["spawned_to_first"]:.1f} s after its process was started,
+and has answered one reading of every series {taken["assigned_to_all"]:.1f} s after assignment.
+"""
