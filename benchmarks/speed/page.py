@@ -9,18 +9,11 @@ from pathlib import Path
 from rich.markdown import Markdown
 
 from benchmarks.speed.bench import KEPT
+from benchmarks.speed.goals import goals
 from benchmarks.speed.parts.order import SECTIONS
-from benchmarks.speed.table import Kept
+from benchmarks.speed.table import Kept, blocks
 
-HEAD = """\
-<!-- Written by `make bench`; the words stand in benchmarks/speed/parts. -->
-# Performance
-
-All of it was measured by `make bench` on one machine: {machine}. Broker: {broker}; state:
-{redis}; both on the same cores as what is measured. CPU µs a reading are those of one process, user
-and system, all threads; they are the steady figure, while wall-clock rates depend on who else
-wants the cores. {versions}.
-"""
+MARK = "<!-- Written by `make bench`; the words stand in benchmarks/speed. -->\n"
 
 
 def kept(part: str) -> Kept | None:
@@ -39,8 +32,9 @@ def table(part: str) -> Markdown:
 
 
 def write(path: Path) -> None:
-    """Write the page from everything that is kept."""
-    parts = {name: found for name in SECTIONS if (found := kept(name)) is not None}
+    """Write the page from everything that was measured at full size."""
+    everything = {name: kept(name) for name in SECTIONS}
+    parts = {name: found for name, found in everything.items() if found and found["size"] >= 1}
     path.write_text(document(parts, SECTIONS), "utf-8")
 
 
@@ -61,11 +55,11 @@ def document(parts: dict[str, Kept], sections: dict[str, Callable[[Kept], str]])
         f"Python {about['python']}"
     )
     versions = ", ".join(f"{name} {number}" for name, number in newest["versions"].items())
-    text = [
-        HEAD.format(
-            machine=machine, broker=newest["broker"], redis=newest["redis"], versions=versions
-        )
-    ]
+    introduction = f"""All of it was measured by `make bench` on one machine: {machine}. Broker:
+        {newest["broker"]}; state: {newest["redis"]}; both on the same cores as what is measured.
+        CPU µs a reading are those of one process, user and system, all threads; they are the steady
+        figure, while wall-clock rates depend on who else wants the cores. {versions}."""
+    text = [MARK + blocks("Performance", introduction, goals(parts)).removeprefix("#")]
     for name, section in sections.items():
         part = parts.get(name)
         if part is None:

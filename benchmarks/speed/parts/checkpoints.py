@@ -12,7 +12,7 @@ import redis
 from benchmarks.speed.bench import PRESETS, Bench, declared, profiles
 from benchmarks.speed.parts import profile
 from benchmarks.speed.readings import fill
-from benchmarks.speed.table import Kept, grid
+from benchmarks.speed.table import Kept, blocks, grid, percent
 from benchmarks.speed.topics import PARTITIONS
 from benchmarks.speed.worker import Worker, path_of_modules
 from hedgerow.app.settings import CheckpointSettings
@@ -177,7 +177,7 @@ def section(part: Kept) -> str:
                 preset,
                 f"{rounds:.1f}",
                 f"{of_round * 1000:,.0f}",
-                f"{of_round / every:.1%}".replace("%", " %"),
+                percent(of_round / every),
                 f"{found['longest_capture_ms']:.1f}",
                 f"{found['longest_callback_ms']:.1f}",
                 f"{found['longest_batch_ms']:.1f}",
@@ -193,32 +193,18 @@ def section(part: Kept) -> str:
                 f"{found['peak_bytes'] / own:.2f}",
             ]
         )
-    return f"""\
-## Checkpoints
-
-{series:,} five-minute series in {PARTITIONS} partitions, every one of them changed between two
-checkpoints, so that each writes all. Taken every {result["interval_seconds"]:g} s here, to see
-several; a round (all partitions) costs the same at the default of {every:g} s, and its share of a
-core is told for that. Longest stops of the event loop in milliseconds of wall time: the copy of one
-partition; the longest of any callback of checkpoints; for scale, one batch of readings.
-
-{
-        grid(
-            [
-                "",
-                "rounds",
-                "CPU ms a round",
-                f"share every {every:g} s",
-                "longest copy",
-                "longest of checkpoints",
-                "longest batch",
-            ],
-            rows,
-        )
-    }
-
-Redis keeps two generations, the newest and the one before. Bytes of a series, and how many times
-the state's own size that is:
-
-{grid(["", "own", "in Redis", "× own, keys", "× own, steady", "× own, peak"], stored)}
-"""
+    head = ["", "rounds", "CPU ms a round", f"share every {every:g} s", "longest copy",
+            "longest of checkpoints", "longest batch"]  # fmt: skip
+    return blocks(
+        "Checkpoints",
+        f"""{series:,} five-minute series in {PARTITIONS} partitions, all of them changed between
+        two checkpoints, so that each writes all. Taken every {result["interval_seconds"]:g} s
+        here, to see several; a round (all partitions) costs the same at the default of {every:g} s,
+        and its share of a core is told for that. Longest stops of the event loop in milliseconds
+        of wall time: the copy of one partition; any callback of checkpoints; for scale, one batch
+        of readings.""",
+        grid(head, rows),
+        """Redis keeps two generations, the newest and the one before. Bytes of a series, and how
+        many times the state's own size that is:""",
+        grid(["", "own", "in Redis", "× own, keys", "× own, steady", "× own, peak"], stored),
+    )

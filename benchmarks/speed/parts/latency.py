@@ -16,7 +16,7 @@ from benchmarks.speed.bench import PRESETS, Bench, profiles
 from benchmarks.speed.load import LINGER_MS
 from benchmarks.speed.process import cpu_ns
 from benchmarks.speed.readings import BEGIN
-from benchmarks.speed.table import Kept, grid
+from benchmarks.speed.table import Kept, blocks, grid
 from benchmarks.speed.topics import PARTITIONS
 from benchmarks.speed.worker import Worker, path_of_modules
 from hedgerow.app.embedded.child import Child
@@ -190,17 +190,13 @@ def section(part: Kept) -> str:
         for preset, found in result["presets"].items()
     ]
     processes = list(next(iter(result["presets"].values()))["cores"])
-    return f"""\
-## Latency
-
-From the moment a reading is handed to a producer to the moment a consumer has its prediction, at a
-steady {result["rate"]:,} readings a second of {result["series"]:,} series. `linger`: of the load
-{result["load_linger_ms"]} ms, of the worker {result["worker_linger_ms"]:g} ms. Checkpoints at the
-default interval. Milliseconds:
-
-{grid(["", *names, "readings", "checkpoints", "load late, p99"], rows)}
-
-Cores taken meanwhile (broker, load, worker, Redis and the consumer share them all):
-
-{grid(["", *processes], cores)}
-"""
+    return blocks(
+        "Latency",
+        f"""From the moment a reading is handed to a producer to the moment a consumer has its
+        prediction, at a steady {result["rate"]:,} readings a second of {result["series"]:,} series.
+        `linger`: of the load {result["load_linger_ms"]} ms, of the worker
+        {result["worker_linger_ms"]:g} ms. Checkpoints at the default interval. Milliseconds:""",
+        grid(["", *names, "readings", "checkpoints", "load late, p99"], rows),
+        "Cores taken meanwhile, all of them the same ones:",
+        grid(["", *processes], cores),
+    )

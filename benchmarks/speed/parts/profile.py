@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.bench import PRESETS, Bench, profiles
+from benchmarks.speed.parts.throughput import run_peer
+from benchmarks.speed.peers import FLOOR
 from benchmarks.speed.readings import fill
-from benchmarks.speed.table import Kept, grid
+from benchmarks.speed.table import Kept, blocks, grid
 from benchmarks.speed.worker import Worker, path_of_modules
 
 READINGS = 2_000_000
@@ -36,13 +38,14 @@ POLLING = "_execute_task"  # Faust's services: in its consumer's thread, the fet
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Book both presets."""
+    """Book both presets, and measure the floor on the same readings."""
     count = bench.readings(READINGS)
     bench.topics.make(TOPIC)
     fill(bench.servers.bootstrap, TOPIC, count, SERIES)
+    floor = run_peer(bench, FLOOR, TOPIC, count)
     found = {preset: _booked(bench, preset, count) for preset in PRESETS}
     bench.topics.delete(TOPIC)
-    return found
+    return {"floor_us": floor.cpu_us, "presets": found}
 
 
 def _booked(bench: Bench, preset: str, count: int) -> dict[str, Any]:
@@ -150,7 +153,7 @@ def live_stages(begin: dict[str, float], end: dict[str, float], readings: int) -
 
 def section(part: Kept) -> str:
     """Write the budget."""
-    result = part["result"]
+    result, floor = part["result"]["presets"], part["result"]["floor_us"]
     presets = list(result)
     first = result[presets[0]]["budget"]
     what = {
@@ -171,19 +174,26 @@ def section(part: Kept) -> str:
     ]
     totals = [f"{sum(result[preset]['budget'].values()):.2f}" for preset in presets]
     rows.append(["**all**", *totals])
+    besides = [
+        sum(result[preset]["budget"].values()) - result[preset]["budget"]["learn"]
+        for preset in presets
+    ]
+    rows.append(
+        [
+            f"all but the kernel, in floors ({floor:.2f} µs)",
+            *(f"{us / floor:.2f}" for us in besides),
+        ]
+    )
     live = [
         [stage, *(f"{result[preset]['live'].get(stage, 0.0):.2f}" for preset in presets)]
         for stage in result[presets[0]]["live"]
     ]
-    return f"""\
-## Where each microsecond goes
-
-CPU µs a reading of the worker, booked by clocks around its steps (`benchmarks/speed/budget.py`):
-
-{grid(["", *presets], rows)}
-
-The same, live, as `/metrics` tells it (`hedgerow_stage_seconds_total`, wall time, µs a reading;
-poll is mostly waiting):
-
-{grid(["stage", *presets], live)}
-"""
+    return blocks(
+        "Where each microsecond goes",
+        """CPU µs a reading of the worker, booked by clocks around its steps
+        (`benchmarks/speed/budget.py`):""",
+        grid(["", *presets], rows),
+        """The same, live, as `/metrics` tells it (`hedgerow_stage_seconds_total`, wall time, µs a
+        reading; poll is mostly waiting):""",
+        grid(["stage", *presets], live),
+    )

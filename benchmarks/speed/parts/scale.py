@@ -11,7 +11,7 @@ from benchmarks.speed.contest import Run
 from benchmarks.speed.parts import profile
 from benchmarks.speed.parts.checkpoints import row_bytes
 from benchmarks.speed.readings import fill
-from benchmarks.speed.table import Kept, grid
+from benchmarks.speed.table import Kept, blocks, grid
 from benchmarks.speed.worker import Worker, path_of_modules
 from hedgerow.models import AlertSwitches
 
@@ -153,20 +153,19 @@ def section(part: Kept) -> str:
     ]
     sizes = [[what, f"{size:,}"] for what, size in result["row_bytes"].items()]
     taken = result["takeover"]
-    return f"""\
-## Many series
-
-Hourly series at `{result["preset"]}`, the same number of readings beyond each series' first:
-
-{grid(["series", "CPU µs a reading", "× the fewest", "readings/s", "worker's memory, MB"], rows)}
-
-One more series takes {result["memory_per_series"]:,.0f} bytes of the worker's memory. Of these its
-state, by profile (the least that can be declared: one horizon, `holt`, no alerts):
-
-{grid(["profile", "bytes a series"], sizes)}
-
-**Takeover.** A worker ends whose {taken["series"]:,.0f} series are in Redis
-({taken["restored"]:,.0f} were restored): the next one publishes its first prediction {taken["assigned_to_first"]:.1f} s after
-the partitions were assigned to it, {taken["spawned_to_first"]:.1f} s after its process was started,
-and has answered one reading of every series {taken["assigned_to_all"]:.1f} s after assignment.
-"""
+    head = ["series", "CPU µs a reading", "× the fewest", "readings/s", "worker's memory, MB"]
+    return blocks(
+        "Many series",
+        f"""Hourly series at `{result["preset"]}`, the same number of readings beyond each series'
+        first:""",
+        grid(head, rows),
+        f"""One more series takes {result["memory_per_series"]:,.0f} bytes of the worker's memory.
+        Of these its state, by profile (the least that can be declared: one horizon, `holt`, no
+        alerts):""",
+        grid(["profile", "bytes a series"], sizes),
+        f"""**Takeover.** A worker ends whose {taken["series"]:,.0f} series are in Redis
+        ({taken["restored"]:,.0f} were restored): the next one publishes its first prediction
+        **{taken["assigned_to_first"]:.1f} s** after the partitions were assigned to it,
+        {taken["spawned_to_first"]:.1f} s after its process was started, and has answered one
+        reading of every series {taken["assigned_to_all"]:.1f} s after assignment.""",
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.speed.bench import Bench, profiles
 from benchmarks.speed.process import rss_bytes
 from benchmarks.speed.readings import fill
-from benchmarks.speed.table import Kept
+from benchmarks.speed.table import Kept, blocks, percent
 from benchmarks.speed.worker import Worker
 
 SERIES = 1_000
@@ -76,11 +76,10 @@ def section(part: Kept) -> str:
     result = part["result"]
     memory = result["memory_mb"]
     quarters = [memory[len(memory) * n // 4 - 1] for n in (1, 2, 3, 4)]
-    grown = f"{result['grown']:.1%}".replace("%", " %")
-    return f"""\
-## Soak
-
-{result["readings"]:,} readings of {SERIES:,} series through one worker in
-{result["seconds"] / 60:.0f} minutes. Its memory after each quarter: {", ".join(f"{mb:,.0f}" for mb in quarters)} MB; at most
-{grown} above the first of these.
-"""
+    return blocks(
+        "Soak",
+        f"""{result["readings"]:,} readings of {SERIES:,} series through one worker in
+        {result["seconds"] / 60:.0f} minutes. Its memory after each quarter:
+        {", ".join(f"{mb:,.0f}" for mb in quarters)} MB; at most {percent(result["grown"])} above
+        the first of these.""",
+    )

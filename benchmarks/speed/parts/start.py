@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.speed.bench import Bench, profiles
 from benchmarks.speed.process import cpu_ns
 from benchmarks.speed.readings import fill
-from benchmarks.speed.table import Kept
+from benchmarks.speed.table import Kept, blocks
 from benchmarks.speed.worker import Worker
 
 SERIES = 100
@@ -56,10 +56,10 @@ def section(part: Kept) -> str:
     """Write how long a start takes."""
     result = part["result"]
     firsts = ", ".join(f"{one['first']:.1f}" for one in result["times"])
-    return f"""\
-## Start
-
-From the command to the first prediction in the topic, no state to load, kernels compiled before
-(`numba`'s cache), the broker's initial rebalance delay 0: **{result["first"]:.1f} s**, median of
-{len(result["times"])} ({firsts}), of which {result["cpu"]:.1f} s are CPU time.
-"""
+    return blocks(
+        "Start",
+        f"""From the command to the first prediction in the topic, no state to load, kernels
+        compiled before (`numba`'s cache), the broker's initial rebalance delay 0:
+        **{result["first"]:.1f} s**, median of {len(result["times"])} ({firsts}), of which
+        {result["cpu"]:.1f} s are CPU time.""",
+    )

@@ -9,7 +9,7 @@ from benchmarks.speed import peers
 from benchmarks.speed.bench import PRESETS, Bench, profiles
 from benchmarks.speed.contest import Run, middle
 from benchmarks.speed.readings import fill
-from benchmarks.speed.table import Kept, grid
+from benchmarks.speed.table import Kept, blocks, grid
 from benchmarks.speed.worker import Worker
 
 READINGS = 3_000_000  # long enough for a checkpoint of every partition at the default interval
@@ -31,7 +31,7 @@ def measure(bench: Bench) -> dict[str, Any]:
         for peer in (peers.FLOOR, *peers.PEERS):
             if peer.title in missing:
                 continue
-            run = _peer(bench, peer, count)
+            run = run_peer(bench, peer, TOPIC, count)
             runs.setdefault(peer.name, []).append(run)
             _tell(bench, number, peer.title, run)
         for preset in PRESETS:
@@ -62,11 +62,12 @@ def medians(runs: list[Run]) -> dict[str, float]:
     return {name: middle(runs, name) for name in asdict(runs[0])}
 
 
-def _peer(bench: Bench, peer: peers.Peer, count: int) -> Run:
+def run_peer(bench: Bench, peer: peers.Peer, topic_in: str, count: int) -> Run:
+    """Measure a peer on a full topic, in which it gets what it can do in some seconds."""
     folder = bench.new_folder()
     topic = f"peer-{folder.name}"
     bench.topics.make(topic)
-    child = peers.start(peer, bench.servers, TOPIC, topic, folder)
+    child = peers.start(peer, bench.servers, topic_in, topic, folder)
     readings = min(count, bench.readings(peer.readings) if bench.size < 1 else peer.readings)
     try:
         return bench.watcher.follow(
@@ -128,38 +129,22 @@ def section(part: Kept) -> str:
     saved = {name: ", ".join(f"{n:.0f}" for n in of) for name, of in result["checkpoints"].items()}
     versions = ", ".join(f"{name} {number}" for name, number in result["peers"].items())
     missing = "".join(f" Not measured here: {title}." for title in result["missing"])
-    return f"""\
-## One reading, end to end
-
-The same topic of readings ({
-        result["series"]:,} five-minute series, 8 partitions, filled beforehand)
-through one process after the other, alternating, {runs} runs; medians. Ours runs as `hedgerow
-worker` does: experts and aggregation at three horizons, intervals, alerts, idempotent outputs,
-checkpoints to Redis every 30 s (partitions checkpointed in the windows of the runs: lean
-{saved["lean"]}; accurate {saved["accurate"]}).
-
-{
-        grid(
-            [
-                "",
-                "CPU µs a reading",
-                "of it system",
-                "readings/s",
-                "× floor",
-                "× ours (lean)",
-                "bytes a record",
-                "readings",
-            ],
-            rows,
-        )
-    }
-
-Counted by the output topic's end offsets, from a tenth of the readings to the last one. What one
-reading costs a slow engine is steady, so the slow ones get fewer of the {ours:,}.{missing}
-
-Where it is not equal: the others learn **one** horizon (ours three), with eight experts of one kind
-(`StandardScaler | LinearRegression` on eight lags, under `EWARegressor`), no interval and no alert,
-and write a record a fifth the size. The plain loop and Faust's dictionary lose all they have
-learned when the process ends. The floor learns and stores nothing; it writes the same fields and as
-many bytes as ours. Theirs: {versions}.
-"""
+    head = ["", "CPU µs a reading", "of it system", "readings/s", "× floor", "× ours (lean)",
+            "bytes a record", "readings"]  # fmt: skip
+    return blocks(
+        "One reading, end to end",
+        f"""The same topic of readings ({result["series"]:,} five-minute series, 8 partitions,
+        filled beforehand) through one process after the other, alternating, {runs} runs; medians.
+        Ours runs as `hedgerow worker` does: experts and aggregation at three horizons, intervals,
+        alerts, idempotent outputs, checkpoints to Redis every 30 s (partitions checkpointed in the
+        windows of the runs: lean {saved["lean"]}; accurate {saved["accurate"]}).""",
+        grid(head, rows),
+        f"""Counted by the output topic's end offsets, from a tenth of the readings to the last one.
+        What one reading costs a slow engine is steady, so the slow ones get fewer of the
+        {ours:,}.{missing}""",
+        f"""Where it is not equal: the others learn **one** horizon (ours three), with eight experts
+        of one kind (`StandardScaler | LinearRegression` on eight lags, under `EWARegressor`), no
+        interval and no alert, and write a record a sixth the size. The plain loop and Faust's
+        dictionary lose all they have learned when the process ends. The floor learns and stores
+        nothing; it writes the same fields and as many bytes as ours. Theirs: {versions}.""",
+    )

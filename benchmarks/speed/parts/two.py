@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.speed.bench import Bench, profiles
 from benchmarks.speed.process import cpu_ns
 from benchmarks.speed.readings import fill
-from benchmarks.speed.table import Kept, grid
+from benchmarks.speed.table import Kept, blocks, grid
 from benchmarks.speed.worker import Worker
 
 READINGS = 1_500_000
@@ -67,26 +67,13 @@ def section(part: Kept) -> str:
         for name, found in workers.items()
     ]  # fmt: skip
     share = two["per_cpu_second"] / one["per_cpu_second"]
-    return f"""\
-## Two workers
-
-The topic was filled beforehand ({
-        part["result"]["readings"]:,} readings), so that the load is no one's
-work; but broker and workers share the two cores, so what two carry is told by CPU time: readings
-learned in a second in which each of them had a core.
-
-{
-        grid(
-            [
-                "workers",
-                "CPU µs a reading",
-                "readings a CPU second of each",
-                "readings/s here",
-                "partitions each",
-            ],
-            rows,
-        )
-    }
-
-Two carry **{share:.2f} times** the load of one.
-"""
+    head = ["workers", "CPU µs a reading", "readings a CPU second of each", "readings/s here",
+            "partitions each"]  # fmt: skip
+    return blocks(
+        "Two workers",
+        f"""The topic was filled beforehand ({part["result"]["readings"]:,} readings): the load is
+        no one's work. But broker and workers share the cores here, so what two carry is told by CPU
+        time: readings learned in a second in which each of them had a core.""",
+        grid(head, rows),
+        f"Two carry **{share:.2f} times** the load of one.",
+    )
