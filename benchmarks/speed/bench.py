@@ -60,9 +60,11 @@ class Bench:
         task = self.bar.add_task(title, total=total)
 
         def tell(done: int) -> None:
+            if task not in self.bar.task_ids:
+                return  # it was finished before
             self.bar.update(task, completed=min(done, total))
             if done >= total:
-                self.bar.remove_task(task) if task in self.bar.task_ids else None
+                self.bar.remove_task(task)
 
         return tell
 

@@ -60,7 +60,7 @@ def main(
         tempfile.TemporaryDirectory(prefix="hedgerow-bench-") as folder,
         Progress(*columns, console=console, transient=True) as bar,
     ):
-        topics = Topics(running.bootstrap)
+        topics = Topics(running.bootstrap, exact_ends=running.real)
         bench = Bench(
             running, topics, Watcher(topics, running.broker_pid, running.redis_pid),
             Path(folder), console, bar, size, runs, soak_readings,

@@ -95,6 +95,7 @@ class Watcher:
         ------
         RuntimeError
             If it ends, or writes nothing for two minutes; the end of its log is in the message.
+            Or if it was too fast for the readings it got.
         """
         self.wait(child, topic, readings // 10 if begin is None else begin, progress)
         first = self._moment(child, topic)
@@ -103,6 +104,8 @@ class Watcher:
         end = self._moment(child, topic)
         at_end()
         done = end.count - first.count
+        if done <= 0:
+            raise RuntimeError(f"{child.name} was done before it was seen at work; give it more")
         return Run(
             readings=done,
             per_second=done / (end.at - first.at),

@@ -47,7 +47,7 @@ def main(
         tempfile.TemporaryDirectory(prefix="hedgerow-bench-") as folder,
         Progress(console=console, disable=True) as bar,
     ):
-        topics = Topics(running.bootstrap)
+        topics = Topics(running.bootstrap, exact_ends=running.real)
         watcher = Watcher(topics, running.broker_pid, running.redis_pid)
         bench = Bench(running, topics, watcher, Path(folder), console, bar)
         topics.make(TOPIC)
