@@ -23,16 +23,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hedgerow.agents.outputs as outputs_module
 from benchmarks.speed.process import cpu_ns, thread_cpu_ns
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holdings
+from hedgerow.agents.outputs import Outputs
 from hedgerow.app.broker.producer import KafkaEmitter
 from hedgerow.app.broker.transport import BatchConsumer
 from hedgerow.app.cli import main
 from hedgerow.models import Learner
 from hedgerow.models.bank.bank import Bank
+from hedgerow.models.snapshot.copying import RowCopy
 from hedgerow.topics import ReadingDecoder
+from hedgerow.topics.columns import PredictionEncoder
 
 BOOK = "HEDGEROW_BENCH_BOOK"  # the variable that names the file the book goes to
 now = time.thread_time_ns
@@ -160,7 +162,8 @@ def _whose(callback: Callable[..., object]) -> str:
     """Name what a callback belongs to: a task by its coroutine, the rest by its function."""
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, asyncio.Task):
-        return f"task {owner.get_coro().__qualname__}"  # type: ignore[union-attr]
+        coroutine = owner.get_coro()  # or what closes a generator, which has no name
+        return f"task {getattr(coroutine, '__qualname__', type(coroutine).__name__)}"
     return f"callback {getattr(callback, '__qualname__', type(callback).__name__)}"
 
 
@@ -172,10 +175,12 @@ def run() -> None:
         (ReadingDecoder, "decode", "decode"),
         (Learner, "step", "route"),  # less the kernel nested in it
         (Bank, "step", "learn"),
-        (outputs_module, "encode_predictions", "encode"),
-        (outputs_module.Outputs, "emit", "outputs"),  # less what is nested in it
+        (PredictionEncoder, "encode", "encode"),
+        (Outputs, "emit", "outputs"),  # less what is nested in it
         (KafkaEmitter, "emit", "produce"),
-        (Learner, "capture", "capture"),
+        (Learner, "begin_capture", "copy"),
+        (Learner, "copy_rows", "copy"),
+        (RowCopy, "before_step", "copy"),
         (ForecastAgent, "_step", "agent"),
         (BatchConsumer, "_to_message", "transport"),
     ):

@@ -109,7 +109,7 @@ def shares(
     return {
         "partitions_saved": rounds,
         "cpu_seconds": budget["checkpoint"] * readings / 1e6,
-        "longest_capture_ms": longest.get("capture", 0.0),
+        "longest_copy_ms": longest.get("copy", 0.0),
         "longest_callback_ms": max(
             (ms for step, ms in longest.items() if "heckpoint" in step), default=0.0
         ),
@@ -178,7 +178,7 @@ def section(part: Kept) -> str:
                 f"{rounds:.1f}",
                 f"{of_round * 1000:,.0f}",
                 percent(of_round / every),
-                f"{found['longest_capture_ms']:.1f}",
+                f"{found['longest_copy_ms']:.1f}",
                 f"{found['longest_callback_ms']:.1f}",
                 f"{found['longest_batch_ms']:.1f}",
             ]
@@ -193,7 +193,7 @@ def section(part: Kept) -> str:
                 f"{found['peak_bytes'] / own:.2f}",
             ]
         )
-    head = ["", "rounds", "CPU ms a round", f"share every {every:g} s", "longest copy",
+    head = ["", "rounds", "CPU ms a round", f"share every {every:g} s", "longest slice",
             "longest of checkpoints", "longest batch"]  # fmt: skip
     return blocks(
         "Checkpoints",
@@ -201,7 +201,7 @@ def section(part: Kept) -> str:
         two checkpoints, so that each writes all. Taken every {result["interval_seconds"]:g} s
         here, to see several; a round (all partitions) costs the same at the default of {every:g} s,
         and its share of a core is told for that. Longest stops of the event loop in milliseconds
-        of wall time: the copy of one partition; any callback of checkpoints; for scale, one batch
+        of wall time: one slice of a copy; any callback of checkpoints; for scale, one batch
         of readings.""",
         grid(head, rows),
         """Redis keeps two generations, the newest and the one before. Bytes of a series, and how

@@ -32,7 +32,7 @@ ROWS = {
     "learn": ("learn",),
     "encode": ("encode", "outputs"),
     "produce": ("produce",),
-    "checkpoint": ("capture", "task Holdings._checkpoint", "task AbstractConnection."),
+    "checkpoint": ("copy", "task Holdings._checkpoint", "task AbstractConnection."),
 }
 POLLING = "_execute_task"  # Faust's services: in its consumer's thread, the fetching one
 
