@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.speed import page
 from benchmarks.speed.bench import Bench, keep
 from benchmarks.speed.contest import Watcher
-from benchmarks.speed.parts.order import PARTS
+from benchmarks.speed.parts.order import NAMED_ONLY, PARTS
 from benchmarks.speed.servers import lacking, servers
 from benchmarks.speed.topics import Topics
 
@@ -23,7 +23,10 @@ PAGE = Path("docs/performance.md")
 
 def main(
     only: Annotated[
-        str, typer.Option(help=f"Which parts, by comma: {', '.join(PARTS)}; all otherwise.")
+        str,
+        typer.Option(
+            help=f"Which parts, by comma: {', '.join(PARTS)}; all but the last two otherwise."
+        ),
     ] = "",
     size: Annotated[
         float, typer.Option(help="Less than 1 for a quick look; the page is not written then.")
@@ -45,7 +48,9 @@ def main(
         page.write(PAGE)
         return
     names = [name for name in only.split(",") if name]
-    names = names or [name for name in PARTS if name != "soak" or soak_readings]
+    names = names or [name for name in PARTS if name not in NAMED_ONLY]
+    if soak_readings and "soak" not in names:
+        names.append("soak")
     for name in names:
         if name not in PARTS:
             raise typer.BadParameter(f"no part {name}; there are {', '.join(PARTS)}")

@@ -9,6 +9,7 @@ from benchmarks.speed.bench import Bench
 from benchmarks.speed.parts import (
     checkpoints,
     latency,
+    million,
     profile,
     scale,
     soak,
@@ -26,11 +27,13 @@ _MODULES = {
     "scale": scale,
     "two": two,
     "start": start,
+    "million": million,
     "soak": soak,
 }
 PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     name: module.measure for name, module in _MODULES.items()
 }
+NAMED_ONLY = ("million", "soak")  # they take long, or much memory
 SECTIONS: dict[str, Callable[[Kept], str]] = {
     name: module.section for name, module in _MODULES.items()
 }
