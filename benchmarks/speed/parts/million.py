@@ -49,7 +49,7 @@ def section(part: Kept) -> str:
     return blocks(
         "A million series",
         f"""{result["series"]:,} hourly series in one worker at the least profile (one horizon,
-        `holt`, no alerts; {result["row_bytes"]:,} bytes of state a series): {result["cpu_us"]:.1f} µs a
-        reading, {result["per_second"]:,.0f} readings/s, {result["rss_mb"] / 1024:.1f} GB of memory.
-        No checkpoint fell into the window.""",
+        `holt`, no alerts; {result["row_bytes"]:,} bytes of state a series):
+        {result["cpu_us"]:.1f} µs a reading, {result["per_second"]:,.0f} readings/s,
+        {result["rss_mb"] / 1024:.1f} GB of memory. No checkpoint fell into the window.""",
     )
