@@ -25,7 +25,7 @@ from hedgerow.app.settings import KafkaSettings
 RATE = 10_000
 SERIES = 1_000
 PERIOD_SECONDS = 300
-LEAD_IN_SECONDS = 10  # periods are inferred, caches get warm
+LEAD_IN_SECONDS = 20  # periods are inferred, the broker compiles itself
 SECONDS = 65  # two rounds of checkpoints at the default interval
 LATE_SECONDS = 30.0
 
