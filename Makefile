@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 KAFKA := build/kafka/libs
 KAFKA_IF_ANY := $(if $(shell command -v java && command -v mvn),$(KAFKA))
+CHARTS := src/hedgerow/app/console/static/vendor/uplot.js
 UV := uv==0.13.9
 PIP_AUDIT := pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage test-kafka test-docker faults fuzz check lint audit bench bench-guard bench-accuracy \
-  bench-cost bench-nab format clean lock kafka-jars venv
+.PHONY: help demo charts test test-browser coverage test-kafka test-docker faults fuzz check lint audit bench bench-guard \
+  bench-accuracy bench-cost bench-nab format clean lock kafka-jars venv
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -20,7 +21,10 @@ demo: $(VENV)/.demo  ## Learn and forecast a bundled city on an embedded broker 
 	@$(BIN)/hedgerow demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(VENV)/.kernels  ## Run every test that needs nothing installed, embedded broker included
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not redis and not docker" $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not redis and not docker and not browser" $(ARGS)
+
+test-browser: $(VENV)/.kernels  ## Run the console's tests in a headless Chromium (PICTURES=1 takes the pictures of the docs anew)
+	$(BIN)/pytest tests/console -m browser $(if $(filter-out 0,$(PICTURES)),--pictures=docs/pictures) $(ARGS)
 
 coverage:  ## Run the same, counting which lines they reach; a quarter slower
 	$(MAKE) test ARGS="--cov --cov-report=term:skip-covered $(ARGS)"
@@ -84,7 +88,7 @@ format: $(VENV)/.dev  ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 
 clean:  ## Remove .venv, caches and everything built
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(dir $(CHARTS)) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 	find src tests scripts benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 kafka-jars: $(KAFKA)  ## Fetch a real Apache Kafka's jars with Maven, for test-kafka
@@ -104,6 +108,7 @@ lock: build/uv/bin/uv  ## Renew requirements/*.txt from pyproject.toml (UPGRADE=
 	$(subst pyproject.toml,,$(LOCK)) --group fuzz --output-file requirements/fuzz.txt
 	$(subst pyproject.toml,,$(LOCK)) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(subst pyproject.toml,requirements/peers.in,$(LOCK)) --output-file requirements/peers.txt $(if $(UPGRADE),--upgrade)
+	$(subst pyproject.toml,,$(LOCK)) requirements/charts.in --output-file requirements/charts.txt
 	@echo "now review what changed, and write it down: make venv && $(BIN)/python scripts/write_dependency_audit.py"
 
 LOCK := build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -114,10 +119,16 @@ build/uv/bin/uv: Makefile | $(BIN)/python
 	build/uv/bin/pip --quiet --disable-pip-version-check install $(UV)
 	touch $@
 
+charts: $(CHARTS)  ## Bring the console's chart library from its wheel, checked by hash
+
+$(CHARTS): scripts/vendor_charts.py requirements/charts.txt | $(BIN)/python
+	@$(BIN)/python scripts/vendor_charts.py
+	@touch $@
+
 venv: $(VENV)/.dev  ## Make .venv with everything for development
 
 # Installed from the lock with hashes checked, then the project itself, editable.
-$(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
+$(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python $(CHARTS)
 	@echo "installing $< into $(VENV) ..."
 	@$(PIP) install --require-hashes --requirement $<
 	@$(PIP) install --no-deps --no-build-isolation --editable .

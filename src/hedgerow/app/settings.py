@@ -271,10 +271,11 @@ class TimeSettings(Section):
 
 
 class HttpSettings(Section):
-    """Where metrics and health are served, and to whom."""
+    """Where metrics, health and the console are served, and to whom."""
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535, description="0 takes a free port")
+    console: bool = Field(False, description="serve the live page at /console")
     token: SecretStr | None = Field(None, min_length=MIN_TOKEN)
     token_file: Path | None = None
 

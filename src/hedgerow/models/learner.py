@@ -18,7 +18,7 @@ from hedgerow.models.alerts.words import AlertEvent, read_event, read_silence
 from hedgerow.models.bank import kernel
 from hedgerow.models.bank.bank import Bank, outputs
 from hedgerow.models.bank.nursery import Infant, Nursery
-from hedgerow.models.bank.scores import SeriesScore, bank_scores
+from hedgerow.models.bank.scores import SeriesScore, bank_scores, series_scores
 from hedgerow.models.bank.series import NOWHERE, SeriesTable
 from hedgerow.models.experts.signals import Signals
 from hedgerow.models.period import Grid, declared_grid, infer_grid
@@ -331,6 +331,13 @@ class Learner:
     def scores(self) -> list[SeriesScore]:
         """Return the running scores of every series and horizon, in the order of series."""
         return bank_scores(self.series, self.city.profiles, self.banks)
+
+    def scores_of(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
+        """Return the running scores of one series, nearest horizon first; none if unknown."""
+        number = self.series.find(sensor_id, quantity)
+        if number == NOWHERE:
+            return []
+        return series_scores(self.series, self.city.profiles, self.banks, number)
 
     def capture(self) -> Capture:
         """Copy what changed since the last capture, all at once.

@@ -240,7 +240,9 @@ def _dead_letters(settings: Settings) -> int:
 
 def _keep(results: Console, worker: WatchedWorker, environment: Mapping[str, str | None]) -> None:
     """Say how to look at it, and wait for Ctrl-C."""
-    results.print("\nIt goes on running until Ctrl-C. In another terminal:\n")
+    results.print("\nIt goes on running until Ctrl-C. In a browser:\n")
+    results.print(f"  {worker.url}/console/")
+    results.print("\nIn another terminal:\n")
     for name, value in environment.items():
         if value is not None and name != "HEDGEROW_HTTP__PORT":
             results.print(f"  export {name}={value}")

@@ -31,7 +31,7 @@ from hedgerow.app.broker.readings_log import LogFacts, go_on_at
 from hedgerow.app.broker.topic_admin import topic_names
 from hedgerow.app.broker.transport import BatchConsumer, BatchTransport
 from hedgerow.app.city import city_model, input_limits
-from hedgerow.app.service.http import HttpServer
+from hedgerow.app.service.http import HttpServer, Page
 from hedgerow.app.service.metrics import WorkerMetrics
 from hedgerow.app.service.state_metrics import StateCollector
 from hedgerow.app.settings import OnRollback, Settings, Start
@@ -191,7 +191,8 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
             return "paused: the broker does not acknowledge outputs"
         return None
 
-    http = HttpServer(settings.http, registry=metrics.registry, not_ready=not_ready)
+    page = _console(settings, loop, lag_of, not_ready) if settings.http.console else None
+    http = HttpServer(settings.http, registry=metrics.registry, not_ready=not_ready, page=page)
     return Parts(settings, app, redis, emitter, holdings, metrics, http, failure)
 
 
@@ -245,6 +246,22 @@ def forecast_loop(
         probe=probe,
     )
     return Loop(holdings, agent, emitter, metrics, failure)
+
+
+def _console(
+    settings: Settings,
+    loop: Loop,
+    lag_of: Callable[[Holding], int | None],
+    not_ready: Callable[[], str | None],
+) -> Page:
+    """Wire the live page; nothing of it is imported where it is off."""
+    from hedgerow.app.console.routes import Console  # noqa: PLC0415
+    from hedgerow.app.console.worker import HeldHere  # noqa: PLC0415
+
+    held = HeldHere(
+        loop.holdings, loop.metrics, lag_of=lag_of, not_ready=not_ready, clock=time.monotonic
+    )
+    return Console(settings, held)
 
 
 def _forward_agent(settings: Settings, loop: Loop) -> ForwardAgent:

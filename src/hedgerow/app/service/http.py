@@ -1,13 +1,15 @@
 """The worker's HTTP port: ``/metrics``, ``/healthz`` and ``/readyz``; nothing here changes state.
 
 Health is for everybody who reaches the port. With a token everything else is for those who show
-it, what does not exist included.
+it, what does not exist included; but not the files of a page, which hold nothing of the city and
+must be there to ask for the token.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -18,15 +20,31 @@ from hedgerow.app.errors import PortTaken
 from hedgerow.app.settings import HttpSettings
 
 HEALTH = frozenset({"/healthz", "/readyz"})
+POLICY = "Content-Security-Policy"
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    POLICY: "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "Server": "hedgerow",  # and no versions
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+
+class Page(Protocol):
+    """What serves more than metrics and health, such as the console."""
+
+    @property
+    def routes(self) -> Sequence[web.RouteDef]:
+        """What it answers."""
+
+    @property
+    def open_paths(self) -> frozenset[str]:
+        """The paths that need no token."""
+
+    async def close(self) -> None:
+        """Let go of everybody who looks."""
 
 
 class HttpServer:
@@ -38,6 +56,8 @@ class HttpServer:
     ----------
     not_ready : Callable[[], str | None]
         Why the worker is not ready, ``None`` when it is.
+    page : Page, optional
+        Served beside metrics and health.
     """
 
     def __init__(
@@ -46,16 +66,23 @@ class HttpServer:
         *,
         registry: CollectorRegistry,
         not_ready: Callable[[], str | None],
+        page: Page | None = None,
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._not_ready = not_ready
-        guards = [] if settings.token is None else [_bearer(settings.token.get_secret_value())]
+        self._page = page
+        guards: list[Middleware] = []
+        if settings.token is not None:
+            in_the_open = HEALTH | (page.open_paths if page else frozenset())
+            guards.append(_bearer(settings.token.get_secret_value(), in_the_open))
         app = web.Application(middlewares=guards)
         app.on_response_prepare.append(_add_headers)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
+        if page is not None:
+            app.add_routes(page.routes)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self) -> tuple[str, int]:
@@ -82,6 +109,8 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Stop listening."""
+        if self._page is not None:
+            await self._page.close()
         await self._runner.cleanup()
 
     async def _metrics(self, _: web.Request) -> web.Response:
@@ -99,13 +128,13 @@ class HttpServer:
         return web.Response(text=f"not ready: {reason}\n", status=503)
 
 
-def _bearer(token: str) -> Middleware:
-    """Let in whoever asks for health, or shows the token."""
+def _bearer(token: str, in_the_open: frozenset[str]) -> Middleware:
+    """Let in whoever asks for what is open to all, or shows the token."""
     expected = token.encode()
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in HEALTH:
+        if request.path in in_the_open:
             return await handler(request)
         kind, _, shown = request.headers.get("Authorization", "").partition(" ")
         known = hmac.compare_digest(shown.strip().encode("utf-8", "surrogateescape"), expected)
@@ -121,4 +150,7 @@ def _bearer(token: str) -> Middleware:
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    of_a_page = response.headers.get(POLICY)
     response.headers.update(HEADERS)
+    if of_a_page is not None:
+        response.headers[POLICY] = of_a_page

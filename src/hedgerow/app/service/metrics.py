@@ -25,10 +25,16 @@ class WorkerMetrics:
     ----------
     registry : CollectorRegistry
         Where the metrics live; one for each worker, never the global one.
+
+    Attributes
+    ----------
+    saved_at : float or None
+        When the last checkpoint was stored, by the monotonic clock.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self.saved_at: float | None = None
         self._messages = Counter(
             "hedgerow_messages", "Messages read, by outcome.", ["outcome"], registry=registry
         )
@@ -147,6 +153,8 @@ class WorkerMetrics:
 
     def checkpoint(self, outcome: str, seconds: float, size: int) -> None:
         """Count one checkpoint."""
+        if outcome == "saved":
+            self.saved_at = time.monotonic()
         self._checkpoints.labels(outcome=outcome).inc()
         self._checkpoint_seconds.observe(seconds)
         self._checkpoint_bytes.inc(size)

@@ -99,34 +99,44 @@ def bank_scores(
     series: SeriesTable, profiles: Sequence[Profile], banks: Sequence[Bank]
 ) -> list[SeriesScore]:
     """Read the scores of every series that has a row."""
+    return [
+        score
+        for number in range(len(series))
+        for score in series_scores(series, profiles, banks, number)
+    ]
+
+
+def series_scores(
+    series: SeriesTable, profiles: Sequence[Profile], banks: Sequence[Bank], number: int
+) -> list[SeriesScore]:
+    """Read the scores of one series, nearest horizon first; none while it has no row."""
+    if series.banks[number] < 0:
+        return []
+    bank = banks[series.banks[number]]
+    layout, sizes = bank.layout, bank.layout.sizes
+    row = bank.rows[series.rows[number]]
     scores = []
-    for i in range(len(series)):
-        if series.banks[i] < 0:
-            continue
-        bank = banks[series.banks[i]]
-        layout, sizes = bank.layout, bank.layout.sizes
-        row = bank.rows[series.rows[i]]
-        for horizon, start in zip(layout.horizons.tolist(), layout.blocks.tolist(), strict=True):
-            block = row[start:]
-            scores.append(
-                SeriesScore(
-                    sensor_id=series.sensor_ids[i],
-                    quantity=series.quantities[i],
-                    profile=profiles[series.profiles[i]].name,
-                    horizon=horizon,
-                    period_ms=sizes.period_ms,
-                    n=int(block[at.N]),
-                    absolute_error=float(block[at.ABSOLUTE_ERROR]),
-                    squared_error=float(block[at.SQUARED_ERROR]),
-                    references=_references(block),
-                    covered=int(block[at.COVERED]),
-                    with_interval=int(block[at.WITH_INTERVAL]),
-                    width_sum=float(block[at.WIDTH_SUM]),
-                    regret=_regret(bank, block),
-                    weights=_weights(bank, block, sizes.tables_absolute, absolute=True),
-                    mean_weights=_weights(bank, block, sizes.table_squared, absolute=False),
-                )
+    for horizon, start in zip(layout.horizons.tolist(), layout.blocks.tolist(), strict=True):
+        block = row[start:]
+        scores.append(
+            SeriesScore(
+                sensor_id=series.sensor_ids[number],
+                quantity=series.quantities[number],
+                profile=profiles[series.profiles[number]].name,
+                horizon=horizon,
+                period_ms=sizes.period_ms,
+                n=int(block[at.N]),
+                absolute_error=float(block[at.ABSOLUTE_ERROR]),
+                squared_error=float(block[at.SQUARED_ERROR]),
+                references=_references(block),
+                covered=int(block[at.COVERED]),
+                with_interval=int(block[at.WITH_INTERVAL]),
+                width_sum=float(block[at.WIDTH_SUM]),
+                regret=_regret(bank, block),
+                weights=_weights(bank, block, sizes.tables_absolute, absolute=True),
+                mean_weights=_weights(bank, block, sizes.table_squared, absolute=False),
             )
+        )
     return scores
 
 

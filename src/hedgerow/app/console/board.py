@@ -1,0 +1,270 @@
+"""What the topics told, kept as bytes until somebody looks at it.
+
+Before: `follower` reads predictions, alerts and dead letters. After: `views` decodes what is on
+somebody's screen. Of every series the last few records are kept, of a chosen one its history.
+
+What it costs was measured with the records of the demo (about 600 bytes) on one of two busy
+cores: see `docs/adr/0016`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from hedgerow.topics import Alert, RecordError, decode_alert
+
+MOST_SERIES = 20_000
+FEW = 4  # records of every series: the last reading, and what had been forecast for it
+LONG = 1_000  # records of a chosen series
+MOST_EPISODES = 2_000
+LONGEST_EXAMPLE = 160  # bytes of a dead letter's value
+
+
+class _Head(msgspec.Struct, frozen=True, gc=False):
+    """The fields of a prediction that say whose it is and whether it came before."""
+
+    series: str
+    source_offset: int
+    issued_at: str
+
+
+class _Sensor(msgspec.Struct, frozen=True, gc=False):
+    sensor_id: str
+    quantity: str | None
+
+
+_head = msgspec.json.Decoder(_Head).decode
+_sensor = msgspec.json.Decoder(_Sensor).decode
+
+
+@dataclass(slots=True)
+class Trace:
+    """The last records of one series.
+
+    Attributes
+    ----------
+    number : int
+        Its place on the board, for good.
+    partition : int
+        Where on ``predictions`` its records are.
+    offset, issued_at
+        ``source_offset`` and time of the newest record.
+    records : deque of bytes
+        The newest records, oldest first.
+    """
+
+    number: int
+    key: str
+    partition: int
+    offset: int
+    issued_at: str
+    records: deque[bytes]
+
+
+@dataclass(slots=True)
+class Watched:
+    """A series that somebody has chosen.
+
+    Attributes
+    ----------
+    history : dict of int to bytes
+        Its records by ``source_offset``.
+    viewers : int
+        How many look at it.
+    changes : int
+        Counts its news.
+    """
+
+    history: dict[int, bytes] = field(default_factory=dict)
+    viewers: int = 0
+    changes: int = 0
+
+    def remember(self, offset: int, value: bytes) -> None:
+        """Add a record, and let go of the oldest where there have become too many."""
+        self.history[offset] = value
+        self.changes += 1
+        if len(self.history) > LONG:
+            del self.history[min(self.history)]
+
+
+@dataclass(slots=True)
+class Letters:
+    """Dead letters of one reason: how many were seen, and the newest as an example."""
+
+    count: int
+    error: str
+    place: str
+    example: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the records that were read."""
+
+    records: int = 0
+    repeats: int = 0
+    unreadable: int = 0
+    beyond: int = 0
+
+
+class Board:
+    """Everything that is remembered for the page; the follower writes, the page's views read.
+
+    Both hold `lock` while they do, for a millisecond or so.
+
+    Parameters
+    ----------
+    most_series : int
+        Records of further series are counted and let go.
+
+    Examples
+    --------
+    >>> board = Board()
+    >>> board.prediction(b'{"series": "a", "source_offset": 7, "issued_at": "2026-01-01"}', 0)
+    >>> board.prediction(b'{"series": "a", "source_offset": 7, "issued_at": "2026-01-01"}', 0)
+    >>> len(board.traces), board.tally.repeats
+    (1, 1)
+    """
+
+    def __init__(self, *, most_series: int = MOST_SERIES) -> None:
+        self.lock = threading.Lock()
+        self.traces: dict[str, Trace] = {}
+        self.watched: dict[str, Watched] = {}
+        self.episodes: dict[str, Alert] = {}
+        self.letters: dict[str, Letters] = {}
+        self.tally = Tally()
+        self.alert_changes = 0
+        self._most_series = most_series
+        self._changed: dict[str, None] = {}
+
+    # ---------------------------------------------------------------- what is told
+
+    def prediction(self, value: bytes, partition: int) -> None:
+        """Take a record of ``predictions``; one that came before is counted and let go."""
+        try:
+            head = _head(value)
+        except msgspec.DecodeError:  # not JSON, or not a prediction
+            self.tally.unreadable += 1
+            return
+        self.tally.records += 1
+        trace = self.traces.get(head.series)
+        if trace is None:
+            if len(self.traces) >= self._most_series:
+                self.tally.beyond += 1
+                return
+            trace = Trace(len(self.traces), head.series, partition, -1, "", deque(maxlen=FEW))
+            self.traces[head.series] = trace
+        elif head.source_offset <= trace.offset and head.issued_at <= trace.issued_at:
+            # Both: offsets begin anew where a topic was made anew or a series moved.
+            self.tally.repeats += 1
+            return
+        trace.partition, trace.offset = partition, head.source_offset
+        trace.issued_at = head.issued_at
+        trace.records.append(value)
+        self._changed[head.series] = None
+        watched = self.watched.get(head.series)
+        if watched is not None:
+            watched.remember(head.source_offset, value)
+
+    def earlier(self, key: str, values: Sequence[bytes]) -> bool:
+        """Take older records of a chosen series; tell whether more are wanted."""
+        with self.lock:
+            watched = self.watched.get(key)
+            if watched is None:
+                return False
+            for value in values:
+                watched.remember(_head(value).source_offset, value)
+            return len(watched.history) < LONG
+
+    def alert(self, value: bytes) -> None:
+        """Take a record of ``alerts``: of two about an episode the later one counts."""
+        try:
+            alert = decode_alert(value)
+        except RecordError:
+            self.tally.unreadable += 1
+            return
+        known = self.episodes.get(alert.episode)
+        if known is not None and _standing(alert) <= _standing(known):
+            return
+        self.episodes[alert.episode] = alert
+        self.alert_changes += 1
+        if alert.series in self.traces:
+            self._changed[alert.series] = None
+        if alert.series in self.watched:
+            self.watched[alert.series].changes += 1
+        if len(self.episodes) > MOST_EPISODES:
+            resolved = (name for name, a in self.episodes.items() if a.state == "resolved")
+            del self.episodes[next(resolved, next(iter(self.episodes)))]
+
+    def dead_letter(self, reason: str, error: str, place: str, value: bytes | None) -> None:
+        """Count a dead letter, and keep it as the example of its reason."""
+        known = self.letters.get(reason)
+        example = (value or b"")[:LONGEST_EXAMPLE].decode("utf-8", "backslashreplace")
+        self.letters[reason] = Letters(known.count + 1 if known else 1, error, place, example)
+
+    # ---------------------------------------------------------------- what is looked at
+
+    def take_changed(self, limit: int) -> list[tuple[Trace, list[bytes]]]:
+        """Return series with news, longest waiting first, and forget that they had some."""
+        with self.lock:
+            keys = list(self._changed)[:limit]
+            for key in keys:
+                del self._changed[key]
+            return [(trace, list(trace.records)) for trace in map(self.traces.__getitem__, keys)]
+
+    def take_all(self, first: int, limit: int) -> list[tuple[Trace, list[bytes]]]:
+        """Return so many series from the one of this number on."""
+        with self.lock:
+            traces = list(self.traces.values())[first : first + limit]
+            return [(trace, list(trace.records)) for trace in traces]
+
+    def watch(self, key: str) -> Watched:
+        """Keep the history of a series from now on, until everybody has left it."""
+        with self.lock:
+            watched = self.watched.setdefault(key, Watched())
+            watched.viewers += 1
+            trace = self.traces.get(key)
+            for value in trace.records if trace else ():
+                watched.remember(_head(value).source_offset, value)
+            return watched
+
+    def leave(self, key: str) -> None:
+        """Stop watching a series."""
+        with self.lock:
+            watched = self.watched[key]
+            watched.viewers -= 1
+            if watched.viewers == 0:
+                del self.watched[key]
+
+    def records_of(self, key: str) -> list[bytes]:
+        """Return the records of a chosen series, oldest first."""
+        with self.lock:
+            watched = self.watched.get(key)
+            return [] if watched is None else [watched.history[o] for o in sorted(watched.history)]
+
+    def alerts(self) -> list[Alert]:
+        """Return the newest record of every episode."""
+        with self.lock:
+            return list(self.episodes.values())
+
+    def partition_of(self, key: str) -> int | None:
+        """Return the partition of ``predictions`` that a series is on, if it is known."""
+        with self.lock:
+            trace = self.traces.get(key)
+            return None if trace is None else trace.partition
+
+
+def _standing(alert: Alert) -> tuple[int, bool]:
+    """Order the records of an episode; one reading may open and resolve it."""
+    return alert.source_offset, alert.state == "resolved"
+
+
+def sensor_of(value: bytes) -> tuple[str, str]:
+    """Return whose record this is: sensor and quantity."""
+    sensor = _sensor(value)
+    return sensor.sensor_id, sensor.quantity or ""

@@ -1,0 +1,214 @@
+"""One stretch of looking: from the first viewer until a while after the last.
+
+Before: `follower` fills a board. After: `routes` sends the frames made here to every browser.
+Once a second a tick is made, the same for all viewers: the lines of the list that changed, the
+health strip and the alerts. A chosen series' view is made for those who look at it. Decoding
+happens beside the event loop, in slices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from hedgerow.app.console import views
+from hedgerow.app.console.board import Board, Trace, sensor_of
+from hedgerow.app.console.follower import Follower
+from hedgerow.app.console.weighings import Weighings
+from hedgerow.app.settings import Settings
+from hedgerow.models import SeriesScore
+from hedgerow.topics import Alert, RecordError, decode_prediction
+
+TICK_SECONDS = 1.0
+MOST_ROWS = 1_000  # lines of the list in one tick; those that wait longest go first
+MOST_ALERTS = 200  # episodes in the list
+MOST_OF_SERIES = 20  # episodes of a chosen series
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Known(Protocol):
+    """What the serving worker knows of itself and of the series it learns."""
+
+    def facts(self) -> views.Worker:
+        """Say how it is."""
+
+    def scores(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
+        """Return a series' scores, none if it is learned elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What all viewers are told at one moment, as server-sent events."""
+
+    number: int
+    rows: bytes
+    health: bytes
+    alerts: bytes
+    alert_changes: int
+
+
+class Session:
+    """A board that is filled while somebody looks.
+
+    Parameters
+    ----------
+    known : Known
+        The serving worker.
+    """
+
+    def __init__(self, settings: Settings, known: Known) -> None:
+        self.board = Board()
+        self._known = known
+        self._timezone = settings.timezone
+        self._weighings = Weighings()
+        self._follower = Follower(settings.kafka, settings.topics, self.board)
+        self._ticked = asyncio.Condition()
+        self._tick: Tick | None = None
+        self._ended = False
+        self._ticking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to follow the topics."""
+        self._follower.start()
+        self._ticking = asyncio.create_task(self._run())
+
+    async def end(self) -> None:
+        """Stop following, and send everybody home."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        async with self._ticked:
+            self._ended = True
+            self._ticked.notify_all()
+        await asyncio.to_thread(self._follower.stop)
+
+    # ---------------------------------------------------------------- for viewers
+
+    async def city(self) -> AsyncGenerator[bytes, None]:
+        """Give the list, the health strip and the alerts, then what changes, until the end."""
+        sent, alerts = -1, -1
+        while (tick := await self._next(sent)) is not None:
+            if sent >= 0 and tick.number == sent + 1:
+                yield tick.rows
+            else:  # new here, or too slow for every tick
+                for first in itertools.count(0, MOST_ROWS):
+                    frame = await asyncio.to_thread(self._slice, first)
+                    if frame is None:
+                        break
+                    yield frame
+            yield tick.health
+            if tick.alert_changes != alerts:
+                yield tick.alerts
+            sent, alerts = tick.number, tick.alert_changes
+
+    async def series(self, key: str, most_shown: int) -> AsyncGenerator[bytes, None]:
+        """Give the view of one series, anew whenever it changes, until the end."""
+        watched = self.board.watch(key)
+        self._follower.look_back(key)
+        try:
+            sent, seen = -1, -1
+            while (tick := await self._next(sent)) is not None:
+                sent = tick.number
+                if watched.changes != seen:
+                    seen = watched.changes
+                    yield await asyncio.to_thread(self._series_frame, key, most_shown)
+                else:
+                    yield b": nothing new\n\n"  # finds out that the browser is gone
+        finally:
+            self.board.leave(key)
+
+    async def _next(self, after: int) -> Tick | None:
+        async with self._ticked:
+            while not self._ended and (self._tick is None or self._tick.number <= after):
+                await self._ticked.wait()
+            return None if self._ended else self._tick
+
+    # ---------------------------------------------------------------- ticks
+
+    async def _run(self) -> None:
+        for number in itertools.count():
+            began = asyncio.get_running_loop().time()
+            self._weigh()
+            tick = await asyncio.to_thread(self._make, number, self._known.facts())
+            async with self._ticked:
+                self._tick = tick
+                self._ticked.notify_all()
+            taken = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(max(TICK_SECONDS / 10, TICK_SECONDS - taken))
+
+    def _weigh(self) -> None:
+        """Note how the experts of the chosen series are weighed now, where we learn them."""
+        self._weighings.keep_only(self.board.watched)
+        for key in list(self.board.watched):
+            records = self.board.records_of(key)
+            if records and self._weighings.is_news(key, records[-1]):
+                self._weighings.note(key, records[-1], self._known.scores(*sensor_of(records[-1])))
+
+    def _make(self, number: int, worker: views.Worker) -> Tick:
+        board, follower = self.board, self._follower
+        alerts = board.alerts()
+        changes = board.alert_changes
+        opened = _opened(alerts)
+        rows = _rows(board.take_changed(MOST_ROWS), opened)
+        health = views.health(
+            rate=follower.rate,
+            series=len(board.traces),
+            open_alerts=sum(opened.values()),
+            tally=board.tally,
+            passed_over=follower.passed_over,
+            trouble=follower.trouble,
+            letters=dict(board.letters),
+            worker=worker,
+            timezone=self._timezone,
+        )
+        return Tick(
+            number,
+            _event("rows", rows),
+            _event("health", health),
+            _event("alerts", views.alert_views(alerts, MOST_ALERTS)),
+            changes,
+        )
+
+    def _slice(self, first: int) -> bytes | None:
+        """Make so many lines of the list from this number on; ``None`` past the last."""
+        found = self.board.take_all(first, MOST_ROWS)
+        return _event("rows", _rows(found, _opened(self.board.alerts()))) if found else None
+
+    def _series_frame(self, key: str, most_shown: int) -> bytes:
+        records = [decode_prediction(value) for value in self.board.records_of(key)]
+        if not records:
+            return _event("unknown", key)
+        mine = views.alert_views(
+            (alert for alert in self.board.alerts() if alert.series == key), MOST_OF_SERIES
+        )
+        held = self._weighings.held(key)
+        return _event("series", views.series_view(records, mine, held, most_shown=most_shown))
+
+
+def _opened(alerts: Iterable[Alert]) -> dict[str, int]:
+    """Count the open episodes of each series that has some."""
+    counts: dict[str, int] = {}
+    for alert in alerts:
+        if alert.state == "open":
+            counts[alert.series] = counts.get(alert.series, 0) + 1
+    return counts
+
+
+def _rows(found: list[tuple[Trace, list[bytes]]], opened: dict[str, int]) -> list[views.Row]:
+    rows = []
+    for trace, records in found:
+        try:
+            last = [decode_prediction(value) for value in records]
+        except RecordError:  # has the fields of the head, and not the others: somebody else's
+            continue
+        rows.append(views.row(trace.number, trace.key, last, opened.get(trace.key, 0)))
+    return rows
+
+
+def _event(name: str, data: object) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), _encode(data))

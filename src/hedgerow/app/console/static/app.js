@@ -1,0 +1,84 @@
+// The page: one stream for the list, the health strip and the alerts, one for the chosen series.
+
+import { Detail } from "./detail.js";
+import { SeriesList } from "./list.js";
+import { say, showAlerts, showHealth } from "./panels.js";
+import { keepToken, Stream } from "./stream.js";
+import { setZone } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+const narrow = matchMedia("(max-width: 720px)");
+let chosen = null;
+let city = null;
+let partitions = [];
+
+const list = new SeriesList(choose);
+const detail = new Detail(() => chosen && follow(chosen));
+
+const mood = (source) => ({
+  refused(shown) {
+    $("login").hidden = false;
+    $("main").hidden = true;
+    $("refused").textContent = shown ? "That is not the token." : "";
+    $("token").focus();
+  },
+  broken: () => say(source, "The worker does not answer; trying again."),
+  whole() {
+    say(source, "");
+    $("login").hidden = true;
+    $("main").hidden = false;
+  },
+});
+
+function look() {
+  city?.close();
+  city = new Stream("live", {
+    rows: (rows) => list.update(rows),
+    health(health) {
+      setZone(health.timezone);
+      ({ partitions } = health.worker);
+      showHealth(health);
+    },
+    alerts: (alerts) => showAlerts(alerts, choose),
+  }, mood("live"));
+}
+
+let series = null;
+function follow(key) {
+  series?.close();
+  series = new Stream(`series?key=${encodeURIComponent(key)}&shown=${detail.span}`, {
+    series: (view) => detail.show(view, partitions),
+    unknown: () => detail.unknown(),
+  }, mood("series"));
+}
+
+function choose(key) {
+  if (key !== chosen) {
+    chosen = key;
+    list.select(key);
+    detail.begin(key);
+    follow(key);
+    history.replaceState(null, "", `#${encodeURIComponent(key)}`);
+  }
+  if (narrow.matches) $("chosen").scrollIntoView();
+}
+
+$("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  keepToken($("token").value);
+  $("token").value = "";
+  look();
+  if (chosen) follow(chosen);
+});
+$("back").addEventListener("click", () => $("filter").focus());
+document.addEventListener("keydown", (event) => {
+  const typing = /^(input|textarea|select)$/i.test(event.target.tagName);
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    $("filter").focus();
+    $("filter").select();
+    event.preventDefault();
+  }
+});
+
+look();
+if (location.hash.length > 1) choose(decodeURIComponent(location.hash.slice(1)));

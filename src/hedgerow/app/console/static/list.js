@@ -1,0 +1,153 @@
+// The list of series: only the lines on the screen exist, however many there are.
+
+import { element, number, shortTime } from "./words.js";
+
+const ROW = 52; // pixels, as --row
+const BEYOND = 6; // lines kept above and below the window
+const order = new Intl.Collator("en", { numeric: true });
+
+export class SeriesList {
+  constructor(choose) {
+    this.choose = choose;
+    this.box = document.getElementById("list");
+    this.rows = document.getElementById("rows");
+    this.filter = document.getElementById("filter");
+    this.alerting = document.getElementById("alerting");
+    this.found = document.getElementById("found");
+    this.all = []; // by number: {key, small, observed, at, expected, inside, alerts}
+    this.sorted = []; // numbers in the order of their keys
+    this.shown = []; // those that pass the filter
+    this.pool = [];
+    this.active = 0;
+    this.chosen = null;
+    this.box.addEventListener("scroll", () => this.schedule(), { passive: true });
+    this.box.addEventListener("keydown", (event) => this.onKey(event));
+    this.rows.addEventListener("click", (event) => this.onClick(event));
+    this.filter.addEventListener("input", () => this.refilter());
+    this.filter.addEventListener("keydown", (event) => this.onFilterKey(event));
+    this.alerting.addEventListener("change", () => this.refilter());
+    new ResizeObserver(() => this.schedule()).observe(this.box);
+  }
+
+  update(rows) {
+    let added = false;
+    for (const [at, key, observed, time, expected, inside, alerts] of rows) {
+      const known = this.all[at];
+      if (known) Object.assign(known, { observed, at: time, expected, inside, alerts });
+      else {
+        this.all[at] = { key, small: key.toLowerCase(), observed, at: time, expected, inside, alerts };
+        this.sorted.push(at);
+        added = true;
+      }
+    }
+    if (added) this.sorted.sort((a, b) => order.compare(this.all[a].key, this.all[b].key));
+    if (added || this.alerting.checked) this.refilter(true);
+    else this.schedule();
+  }
+
+  refilter(keep = false) {
+    const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = this.shown[this.active];
+    this.shown = this.sorted.filter((at) => {
+      const row = this.all[at];
+      return (!this.alerting.checked || row.alerts) && words.every((word) => row.small.includes(word));
+    });
+    this.active = keep ? Math.max(0, this.shown.indexOf(wanted)) : 0;
+    if (!keep) this.box.scrollTop = 0;
+    const { length } = this.shown;
+    this.found.textContent = length === this.sorted.length ? `${length.toLocaleString("en")}` : `${length.toLocaleString("en")} of ${this.sorted.length.toLocaleString("en")}`;
+    this.schedule();
+  }
+
+  schedule() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.draw();
+    });
+  }
+
+  draw() {
+    this.rows.style.height = `${this.shown.length * ROW}px`;
+    const first = Math.max(0, Math.floor(this.box.scrollTop / ROW) - BEYOND);
+    const last = Math.min(this.shown.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + BEYOND);
+    while (this.pool.length < last - first) this.pool.push(this.line());
+    this.pool.forEach((line, i) => {
+      const position = first + i;
+      line.root.hidden = position >= last;
+      if (position < last) this.fill(line, position);
+    });
+    const active = this.shown.length ? `series-${this.shown[this.active]}` : "";
+    if (active && document.getElementById(active)) this.box.setAttribute("aria-activedescendant", active);
+    else this.box.removeAttribute("aria-activedescendant");
+  }
+
+  line() {
+    const [name, value, left, right] = ["span", "span", "small", "small"].map((tag) => element(tag));
+    name.className = "name";
+    value.className = "value";
+    const root = element("div", { className: "row", role: "option" }, name, value, left, right);
+    this.rows.append(root);
+    return { root, name, value, left, right };
+  }
+
+  fill(line, position) {
+    const at = this.shown[position];
+    const row = this.all[at];
+    line.root.style.transform = `translateY(${position * ROW}px)`;
+    line.root.id = `series-${at}`;
+    line.root.dataset.position = position;
+    line.root.setAttribute("aria-selected", String(row.key === this.chosen));
+    line.root.setAttribute("aria-setsize", this.shown.length);
+    line.root.setAttribute("aria-posinset", position + 1);
+    line.root.classList.toggle("active", position === this.active);
+    line.name.textContent = row.key;
+    line.value.textContent = number(row.observed);
+    if (row.alerts) line.value.append(element("span", { className: "badge", title: "open alerts", textContent: row.alerts }));
+    line.left.textContent = row.expected === null ? "" : `${row.inside === false ? "outside its interval, " : ""}forecast ${number(row.expected)}`;
+    line.left.classList.toggle("outside", row.inside === false);
+    line.right.textContent = shortTime(row.at);
+  }
+
+  select(key) {
+    this.chosen = key;
+    this.schedule();
+  }
+
+  onClick(event) {
+    const root = event.target.closest(".row");
+    if (!root) return;
+    this.active = Number(root.dataset.position);
+    this.choose(this.all[this.shown[this.active]].key);
+  }
+
+  move(to) {
+    if (!this.shown.length) return;
+    this.active = Math.max(0, Math.min(this.shown.length - 1, to));
+    const top = this.active * ROW;
+    const { scrollTop, clientHeight } = this.box;
+    if (top < scrollTop) this.box.scrollTop = top;
+    else if (top + ROW > scrollTop + clientHeight) this.box.scrollTop = top + ROW - clientHeight;
+    this.schedule();
+  }
+
+  onKey(event) {
+    const page = Math.max(1, Math.floor(this.box.clientHeight / ROW) - 1);
+    const moves = { ArrowDown: this.active + 1, ArrowUp: this.active - 1, PageDown: this.active + page, PageUp: this.active - page, Home: 0, End: Infinity };
+    if (event.key in moves) this.move(moves[event.key]);
+    else if (event.key === "Enter" || event.key === " ") {
+      if (this.shown.length) this.choose(this.all[this.shown[this.active]].key);
+    } else return;
+    event.preventDefault();
+  }
+
+  onFilterKey(event) {
+    if (event.key === "ArrowDown") {
+      this.box.focus();
+      event.preventDefault();
+    } else if (event.key === "Enter" && this.shown.length) this.choose(this.all[this.shown[this.active]].key);
+    else if (event.key === "Escape") {
+      this.filter.value = "";
+      this.refilter();
+    }
+  }
+}

@@ -1,0 +1,76 @@
+// The health strip, the alerts, and the dead letters.
+
+import { count, element, number, span, time } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+
+export function showHealth(health) {
+  const { worker } = health;
+  const facts = [
+    ["readings/s", number(health.readings_per_second), false],
+    ["series", count(health.series), false],
+    ["open alerts", count(health.open_alerts), health.open_alerts > 0],
+    ["dead letters", count(health.dead_letters.reduce((sum, one) => sum + one.count, 0)), false],
+    ["lag, this worker", worker.lag === null ? "–" : count(worker.lag), worker.lag > 100000],
+    ["checkpoint", worker.saved_seconds_ago === null ? "none yet" : `${span(worker.saved_seconds_ago)} ago`, false],
+    ["unsaved", count(worker.unsaved), false],
+    ["partitions", worker.partitions.join(" ") || "none", worker.partitions.length === 0],
+  ];
+  $("health").replaceChildren(...facts.map(([term, text, bad]) =>
+    element("div", { className: bad ? "bad" : "" }, element("dt", { textContent: term }), element("dd", { textContent: text }))));
+  const sentences = [];
+  if (worker.not_ready) sentences.push(`The worker that serves this page: ${worker.not_ready}.`);
+  if (health.trouble) sentences.push(`Nothing new is read: ${health.trouble}.`);
+  if (health.beyond) sentences.push(`There are more series than this page holds; ${count(health.beyond)} records of others were let go.`);
+  if (health.passed_over) sentences.push(`More came than this page reads: ${count(health.passed_over)} records were passed over.`);
+  say("health", sentences.join(" "));
+  showLetters(health.dead_letters);
+}
+
+const said = {};
+
+/** Say what is wrong; of each source the newest sentence stands until it is empty. */
+export function say(source, sentence) {
+  said[source] = sentence;
+  const text = Object.values(said).filter(Boolean).join(" ");
+  const box = $("trouble");
+  if (box.textContent !== text) box.textContent = text;
+  box.hidden = !text;
+}
+
+function showLetters(reasons) {
+  const shape = JSON.stringify(reasons);
+  const box = $("letters");
+  if (box.dataset.shape === shape) return;
+  box.dataset.shape = shape;
+  const total = reasons.reduce((sum, one) => sum + one.count, 0);
+  $("letters-count").textContent = total ? `${count(total)} of the last records` : "";
+  box.replaceChildren(...(reasons.length ? reasons.map((one) => element("li", {},
+    element("b", { textContent: `${one.reason} × ${count(one.count)}` }),
+    element("div", { textContent: one.error }),
+    element("code", { textContent: `${one.place}  ${one.example}` })))
+    : [element("li", { className: "none", textContent: "None in the records that were read." })]));
+}
+
+export function alertItem(alert, choose) {
+  const head = element("div", { className: "head" },
+    element("span", { className: alert.open ? "open" : "", textContent: alert.open ? "● open" : "○ resolved" }),
+    element("span", { textContent: `${alert.severity} ${alert.kind}` }),
+    element("time", { textContent: alert.open ? `since ${time(alert.opened_at)}` : `${time(alert.opened_at)} to ${time(alert.at)}`, dateTime: new Date(alert.opened_at).toISOString() }));
+  const item = element("li", {}, head);
+  item.dataset.episode = alert.episode;
+  item.dataset.state = alert.open ? "open" : "resolved";
+  if (choose) {
+    const button = element("button", { type: "button", textContent: alert.series });
+    button.addEventListener("click", () => choose(alert.series));
+    item.append(button);
+  }
+  item.append(element("div", { textContent: alert.message }));
+  return item;
+}
+
+export function showAlerts(alerts, choose) {
+  const open = alerts.filter((alert) => alert.open).length;
+  $("open").textContent = alerts.length ? `${open} open, ${alerts.length - open} resolved` : "";
+  $("all-alerts").replaceChildren(...(alerts.length ? alerts.map((alert) => alertItem(alert, choose)) : [element("li", { className: "none", textContent: "None in the records that were read." })]));
+}

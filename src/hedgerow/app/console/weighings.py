@@ -1,0 +1,67 @@
+"""How the experts of the chosen series are weighed, noted while somebody looks.
+
+Before: `session` asks the serving worker once a second. After: `views` shows the weights over
+time. What was before somebody looked is nowhere kept.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from hedgerow.app.console import views
+from hedgerow.models import SeriesScore
+from hedgerow.topics import parse_time
+
+MOST = 600  # moments of one series
+
+
+class _Issued(msgspec.Struct, frozen=True, gc=False):
+    issued_at: str
+
+
+_issued = msgspec.json.Decoder(_Issued).decode
+
+
+@dataclass(slots=True)
+class _Noted:
+    samples: deque[views.Sample] = field(default_factory=lambda: deque(maxlen=MOST))
+    lifetime: list[views.Lifetime] = field(default_factory=list)
+
+
+class Weighings:
+    """The weights of some series at one moment after the other."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, _Noted] = {}
+
+    def is_news(self, key: str, record: bytes) -> bool:
+        """Tell whether a series has learned a reading since it was last noted."""
+        noted = self._noted.get(key)
+        at = parse_time(_issued(record).issued_at)
+        return noted is None or not noted.samples or noted.samples[-1][0] < at
+
+    def note(self, key: str, record: bytes, scores: Sequence[SeriesScore]) -> None:
+        """Note the weights that stand after this record; none where we do not learn the series."""
+        if not scores:
+            self._noted.pop(key, None)
+            return
+        noted = self._noted.setdefault(key, _Noted())
+        at = parse_time(_issued(record).issued_at)
+        noted.samples.append((at, {score.horizon: score.weights for score in scores}))
+        noted.lifetime = [views.lifetime(score) for score in scores]
+
+    def keep_only(self, keys: Collection[str]) -> None:
+        """Forget the series that nobody looks at any more."""
+        for key in self._noted.keys() - set(keys):
+            del self._noted[key]
+
+    def held(self, key: str) -> views.Held | None:
+        """Return what is known of a series, ``None`` where we do not learn it."""
+        noted = self._noted.get(key)
+        if noted is None:
+            return None
+        return views.Held(views.weights_over_time(list(noted.samples)), noted.lifetime)

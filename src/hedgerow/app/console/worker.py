@@ -1,0 +1,74 @@
+"""What the worker that serves the page knows because it learns: its partitions, and its experts.
+
+Before: the holdings. After: `live` adds it to what the topics tell. Read on the event loop,
+where the learners are stepped, so that a row is never seen half learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from hedgerow.agents.holding import Holding
+from hedgerow.agents.holdings import Holdings
+from hedgerow.app.console.views import Worker
+from hedgerow.models import SeriesScore
+
+
+class Saved(Protocol):
+    """Tells when the last checkpoint was stored."""
+
+    saved_at: float | None
+
+
+class HeldHere:
+    """Looks into the partitions that this worker holds.
+
+    Parameters
+    ----------
+    saved : Saved
+        The worker's metrics.
+    lag_of : Callable[[Holding], int | None]
+        Messages of a partition's log not learned yet.
+    not_ready : Callable[[], str | None]
+        Why the worker is not ready, ``None`` when it is.
+    clock : Callable[[], float]
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        saved: Saved,
+        *,
+        lag_of: Callable[[Holding], int | None],
+        not_ready: Callable[[], str | None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._holdings = holdings
+        self._saved = saved
+        self._lag_of = lag_of
+        self._not_ready = not_ready
+        self._clock = clock
+
+    def facts(self) -> Worker:
+        """Say how this worker is."""
+        held = self._holdings.all()
+        lags = [lag for holding in held if (lag := self._lag_of(holding)) is not None]
+        saved_at = self._saved.saved_at
+        return Worker(
+            partitions=sorted(holding.claim.partition.number for holding in held),
+            series=sum(holding.learner.series_count for holding in held),
+            lag=sum(lags) if lags else None,
+            unsaved=sum(max(0, h.next_offset - max(0, h.saved_offset)) for h in held),
+            saved_seconds_ago=None if saved_at is None else self._clock() - saved_at,
+            not_ready=self._not_ready(),
+        )
+
+    def scores(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
+        """Return a series' scores and weights, nearest horizon first; none if not held here."""
+        for holding in self._holdings.all():
+            scores = holding.learner.scores_of(sensor_id, quantity)
+            if scores:
+                return scores
+        return []
