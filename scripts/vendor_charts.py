@@ -39,17 +39,36 @@ def main() -> int:
         ]
         if subprocess.run(command, check=False).returncode != 0:
             return _fail(f"pip cannot bring the wheel that {WHEEL.name} pins; its message is above")
-        wheel = next(Path(folder).glob("*.whl"))
-        with zipfile.ZipFile(wheel) as archive:
-            contents = {name: archive.read(inside) for name, (inside, _) in FILES.items()}
-    for name, (inside, expected) in FILES.items():
-        found = hashlib.sha256(contents[name]).hexdigest()
-        if found != expected:
-            return _fail(f"{inside} in {wheel.name} has the hash {found}, and not {expected}")
+        try:
+            contents = unpack(next(Path(folder).glob("*.whl")))
+        except ValueError as error:
+            return _fail(str(error))
     VENDOR.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         (VENDOR / name).write_bytes(content)
     return 0
+
+
+def unpack(wheel: Path) -> dict[str, bytes]:
+    """Take the library's files out of the wheel.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, or is not what its authors publish.
+    """
+    contents = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for name, (inside, expected) in FILES.items():
+            if inside not in archive.namelist():
+                raise ValueError(f"{wheel.name} holds no {inside}")
+            contents[name] = archive.read(inside)
+            found = hashlib.sha256(contents[name]).hexdigest()
+            if found != expected:
+                raise ValueError(
+                    f"{inside} in {wheel.name} has the hash {found}, and not {expected}"
+                )
+    return contents
 
 
 def _fail(sentence: str) -> int:

@@ -4,6 +4,7 @@ plugin of the fault matrix."""
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 from faults.fixtures import armed, kills, live_city, probed, undisturbed, written_city
@@ -27,6 +28,12 @@ settings.load_profile("busy")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_option(parser)
+    parser.addoption(
+        "--pictures",
+        metavar="FOLDER",
+        type=Path,
+        help="where the console's tests write their pictures; nowhere if left out",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -23,11 +23,12 @@ from hedgerow.app.errors import AccessRefused, AppError, BrokerUnavailable, Topi
 from hedgerow.app.settings import KafkaSettings, TopicSettings
 from hedgerow.topics import records
 
-FIRST_RECORDS = 32_000  # of predictions, over all partitions
+FIRST_RECORDS = 60_000  # of predictions, over all partitions
 FIRST_ALERTS = 8_000
 FIRST_LETTERS = 400
 LEAST_FIRST = 200  # of one partition
 MOST_A_SECOND = 10_000
+MOST_AT_FIRST = 20_000  # a second, until the end is reached
 MOST_BEHIND = 20_000
 LAND_BEHIND = 500  # of one partition, after passing over some
 LOOK_BACK = 50_000  # records of a partition searched for a chosen series
@@ -39,6 +40,7 @@ ANSWER_SECONDS = 5.0
 RETRY_SECONDS = 3.0
 RATE_SECONDS = 5.0
 LOOK_SECONDS = 0.5
+PASSING_SECONDS = 10.0
 DONE = object()
 Offsets = dict[int, int]
 
@@ -63,6 +65,7 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
         self.trouble: str | None = "the topics are being opened"
         self.passed_over = 0
+        self._passed_at = float("-inf")
         self._ends: deque[tuple[float, int]] = deque()
         self._caught_up = False
 
@@ -86,6 +89,11 @@ class Follower:
         if len(ends) < 2 or ends[-1][0] == ends[0][0]:
             return 0.0
         return (ends[-1][1] - ends[0][1]) / (ends[-1][0] - ends[0][0])
+
+    @property
+    def passing(self) -> bool:
+        """Whether records were let go a moment ago."""
+        return time.monotonic() - self._passed_at < PASSING_SECONDS
 
     # ---------------------------------------------------------------- the thread
 
@@ -117,7 +125,8 @@ class Follower:
                     self._keep_up(consumer, reached)
                 if next(search, DONE) is DONE and self._wanted:
                     search = self._searched(self._wanted.popleft(), reached)
-                spare = len(messages) / MOST_A_SECOND - (time.monotonic() - began)
+                most = MOST_A_SECOND if self._caught_up else MOST_AT_FIRST
+                spare = len(messages) / most - (time.monotonic() - began)
                 if spare > 0:
                     self._stop.wait(spare)
         finally:
@@ -197,6 +206,7 @@ class Follower:
         self._caught_up = self._caught_up or behind < LAND_BEHIND * len(ends)
         if behind <= (MOST_BEHIND if self._caught_up else 2 * FIRST_RECORDS):
             return
+        self._passed_at = now
         for number, end in ends.items():
             to = end - LAND_BEHIND
             if to > reached[number]:

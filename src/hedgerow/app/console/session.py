@@ -1,7 +1,7 @@
 """One stretch of looking: from the first viewer until a while after the last.
 
 Before: `follower` fills a board. After: `routes` sends the frames made here to every browser.
-Once a second a tick is made, the same for all viewers: the lines of the list that changed, the
+Twice a second a tick is made, the same for all viewers: the lines of the list that changed, the
 health strip and the alerts. A chosen series' view is made for those who look at it. Decoding
 happens beside the event loop, in slices.
 """
@@ -24,8 +24,8 @@ from hedgerow.app.settings import Settings
 from hedgerow.models import SeriesScore
 from hedgerow.topics import Alert, RecordError, decode_prediction
 
-TICK_SECONDS = 1.0
-MOST_ROWS = 1_000  # lines of the list in one tick; those that wait longest go first
+TICK_SECONDS = 0.5
+MOST_ROWS = 500  # lines of the list in one tick; those that wait longest go first
 MOST_ALERTS = 200  # episodes in the list
 MOST_OF_SERIES = 20  # episodes of a chosen series
 
@@ -116,6 +116,7 @@ class Session:
                 sent = tick.number
                 if watched.changes != seen:
                     seen = watched.changes
+                    self._weigh()
                     yield await asyncio.to_thread(self._series_frame, key, most_shown)
                 else:
                     yield b": nothing new\n\n"  # finds out that the browser is gone
@@ -133,7 +134,6 @@ class Session:
     async def _run(self) -> None:
         for number in itertools.count():
             began = asyncio.get_running_loop().time()
-            self._weigh()
             tick = await asyncio.to_thread(self._make, number, self._known.facts())
             async with self._ticked:
                 self._tick = tick
@@ -161,6 +161,7 @@ class Session:
             open_alerts=sum(opened.values()),
             tally=board.tally,
             passed_over=follower.passed_over,
+            passing=follower.passing,
             trouble=follower.trouble,
             letters=dict(board.letters),
             worker=worker,

@@ -154,6 +154,7 @@ class Health(Struct, frozen=True, gc=False):
     unreadable: int
     beyond: int
     passed_over: int
+    passing: bool
     trouble: str | None
     dead_letters: list[Reason]
     worker: Worker
@@ -344,6 +345,7 @@ def health(
     open_alerts: int,
     tally: Tally,
     passed_over: int,
+    passing: bool,
     trouble: str | None,
     letters: Mapping[str, Letters],
     worker: Worker,
@@ -359,6 +361,7 @@ def health(
         unreadable=tally.unreadable,
         beyond=tally.beyond,
         passed_over=passed_over,
+        passing=passing,
         trouble=trouble,
         dead_letters=reasons(letters),
         worker=worker,

@@ -59,9 +59,9 @@ export class ReadingsChart extends Chart {
 
   show(view, made) {
     this.last = [view, made];
-    const times = view.times.map((ms) => ms / 1000);
     const ahead = view.ahead.map((forecast) => forecast.at / 1000);
     const pad = Array(ahead.length).fill(null);
+    const [times, observed, predicted, lower, upper] = broken(view, made);
     const before = Array(Math.max(0, times.length - 1)).fill(null);
     const newest = view.observed.at(-1);
     const tail = (name) => [...before, newest, ...view.ahead.map((forecast) => forecast[name])];
@@ -82,14 +82,28 @@ export class ReadingsChart extends Chart {
       ],
       [
         [...times, ...ahead],
-        [...made.upper, ...pad], [...made.lower, ...pad],
+        [...upper, ...pad], [...lower, ...pad],
         tail("upper"), tail("lower"),
-        [...made.predicted, ...pad],
+        [...predicted, ...pad],
         tail("predicted"),
-        [...view.observed, ...pad],
+        [...observed, ...pad],
       ],
     );
   }
+}
+
+/** The columns with a hole wherever readings are missing, so that no line is drawn across. */
+function broken(view, made) {
+  const slot = (made.lead_seconds / made.horizon) * 1000;
+  const columns = [[], [], [], [], []];
+  view.times.forEach((ms, i) => {
+    if (i > 0 && ms - view.times[i - 1] > 2.2 * slot) {
+      columns[0].push((view.times[i - 1] + slot) / 1000);
+      for (const column of columns.slice(1)) column.push(null);
+    }
+    [ms / 1000, view.observed[i], made.predicted[i], made.lower[i], made.upper[i]].forEach((value, c) => columns[c].push(value));
+  });
+  return columns;
 }
 
 export class WeightsChart extends Chart {

@@ -79,17 +79,17 @@ export class Detail {
     const cell = (text, className = "") => element("td", { textContent: text, className });
     const judged = (share) => cell(skill(share), share > 0.005 ? "better" : share < -0.005 ? "worse" : "");
     const references = ["persistence", "day", "week"];
-    const head = element("tr", {}, ...["ahead", "labels", "mean error", "vs persistence", "vs a day ago", "vs a week ago", "inside interval"].map((text) => element("th", { scope: "col", textContent: text })));
+    const head = element("tr", {}, ...["ahead", "labels", "error", "persistence", "day ago", "week ago", "inside"].map((text) => element("th", { scope: "col", textContent: text })));
     const lines = view.made.map((made) => {
       const by = Object.fromEntries(made.against.map((one) => [one.reference, one.theirs ? 1 - one.ours / one.theirs : null]));
       return element("tr", {}, cell(span(made.lead_seconds)), cell(made.labels), cell(number(made.error)), ...references.map((name) => judged(by[name])), cell(percent(made.inside)));
     });
     const since = (view.held?.lifetime ?? []).map((one) => {
       const made = view.made.find((other) => other.horizon === one.horizon);
-      return element("tr", {}, cell(`${made ? span(made.lead_seconds) : one.horizon}, since it began`), cell(one.labels.toLocaleString("en")), cell(number(one.error)), ...references.map((name) => judged(one.skill[name])), cell(percent(one.inside)));
+      return element("tr", {}, cell(`${made ? span(made.lead_seconds) : one.horizon}, ever`), cell(one.labels.toLocaleString("en")), cell(number(one.error)), ...references.map((name) => judged(one.skill[name])), cell(percent(one.inside)));
     });
     $("errors").replaceChildren(
-      element("caption", { textContent: `Absolute error of the ${view.times.length} readings shown; + is better than the naive forecast on the same labels` }),
+      element("caption", { textContent: `Mean absolute error over the ${view.times.length} readings shown (ever: since the series began), how much less than a naive forecast's on the same labels, and the share of labels inside their interval` }),
       element("thead", {}, head),
       element("tbody", {}, ...lines, ...since),
     );

@@ -43,6 +43,7 @@ export class SeriesList {
     if (added) this.sorted.sort((a, b) => order.compare(this.all[a].key, this.all[b].key));
     if (added || this.alerting.checked) this.refilter(true);
     else this.schedule();
+    if (added && this.unseen) this.unseen = !this.reveal();
   }
 
   refilter(keep = false) {
@@ -52,6 +53,7 @@ export class SeriesList {
       const row = this.all[at];
       return (!this.alerting.checked || row.alerts) && words.every((word) => row.small.includes(word));
     });
+    this.rows.style.height = `${this.shown.length * ROW}px`;
     this.active = keep ? Math.max(0, this.shown.indexOf(wanted)) : 0;
     if (!keep) this.box.scrollTop = 0;
     const { length } = this.shown;
@@ -67,7 +69,6 @@ export class SeriesList {
   }
 
   draw() {
-    this.rows.style.height = `${this.shown.length * ROW}px`;
     const first = Math.max(0, Math.floor(this.box.scrollTop / ROW) - BEYOND);
     const last = Math.min(this.shown.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + BEYOND);
     while (this.pool.length < last - first) this.pool.push(this.line());
@@ -110,7 +111,15 @@ export class SeriesList {
 
   select(key) {
     this.chosen = key;
+    this.unseen = !this.reveal();
     this.schedule();
+  }
+
+  /** Bring the chosen series into the window; false while it is not in the list. */
+  reveal() {
+    const position = this.shown.findIndex((at) => this.all[at].key === this.chosen);
+    if (position >= 0) this.move(position);
+    return position >= 0;
   }
 
   onClick(event) {

@@ -22,7 +22,7 @@ export function showHealth(health) {
   if (worker.not_ready) sentences.push(`The worker that serves this page: ${worker.not_ready}.`);
   if (health.trouble) sentences.push(`Nothing new is read: ${health.trouble}.`);
   if (health.beyond) sentences.push(`There are more series than this page holds; ${count(health.beyond)} records of others were let go.`);
-  if (health.passed_over) sentences.push(`More came than this page reads: ${count(health.passed_over)} records were passed over.`);
+  if (health.passing) sentences.push(`More comes than this page reads: ${count(health.passed_over)} records were passed over, the newest are shown.`);
   say("health", sentences.join(" "));
   showLetters(health.dead_letters);
 }
