@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from hedgerow.app.console import board as remembered
-from hedgerow.app.console.board import FEW, LONG, MOST_EPISODES, Board
-from hedgerow.app.console.views import alert_views, reasons, row, series_view
+from hedgerow.app.console.board import FEW, LONG, MOST_EPISODES, Board, Told
+from hedgerow.app.console.series import row, series_view
+from hedgerow.app.console.views import alert_views, reasons
 from hedgerow.topics import Alert, Forecast, Prediction, decode_prediction, format_time, make_alert
 from hedgerow.topics.encode import encode_record
 
@@ -93,6 +94,7 @@ def test_memory_is_bounded_in_every_direction() -> None:
     assert board.tally.beyond == 50
     assert len(board.records_of("s0")) == LONG
     assert len(board.episodes) == MOST_EPISODES
+    assert len(board.openings) <= MOST_EPISODES
     assert len(board.letters["json"].example) <= remembered.LONGEST_EXAMPLE
 
 
@@ -100,7 +102,7 @@ def test_an_open_episode_outlives_the_resolved_ones(board: Board) -> None:
     board.alert(bytes_of(alert(0, "open", opening=0)))
     for offset in range(1, MOST_EPISODES + 10):
         board.alert(bytes_of(alert(offset, "resolved", opening=offset)))
-    assert [known for known in board.alerts() if known.state == "open"] == [
+    assert [told.newest for told in board.alerts() if told.newest.state == "open"] == [
         alert(0, "open", opening=0)
     ]
 
@@ -109,14 +111,14 @@ def test_of_two_records_of_an_episode_the_later_counts_in_any_order(board: Board
     opened, resolved = alert(1, "open"), alert(4, "resolved")
     for told in (opened, resolved, opened, resolved):
         board.alert(bytes_of(told))
-    assert board.alerts() == [resolved]
+    assert board.alerts() == [Told(resolved, opened.message)]
     assert board.alert_changes == 2
 
 
 def test_an_episode_that_one_reading_opens_and_resolves_is_resolved(board: Board) -> None:
     for state in ("open", "resolved", "open"):
         board.alert(bytes_of(alert(1, state)))
-    assert [known.state for known in board.alerts()] == ["resolved"]
+    assert [told.newest.state for told in board.alerts()] == ["resolved"]
 
 
 def test_what_is_not_ours_is_counted_and_harms_nothing(board: Board) -> None:
@@ -221,10 +223,11 @@ def test_open_episodes_come_before_resolved_ones_and_new_before_old() -> None:
         alert(9, "resolved", 9),
         alert(2, "open", 2),
     ]
-    views = alert_views(told, 3)
+    views = alert_views([Told(one, "9 came") for one in told], 3)
     assert [(view.open, view.at - START) for view in views] == [
         (True, 2 * HOUR), (True, HOUR), (False, 9 * HOUR),
     ]  # fmt: skip
+    assert [view.opening for view in views] == [None, None, "9 came"]
 
 
 def beside_the_grid(horizons: tuple[int, ...]) -> list[Prediction]:

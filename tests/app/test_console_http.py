@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, ClientTimeout
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from stack.fixtures import Stack
 
 from hedgerow.app.broker.topic_admin import ensure_topics
 from hedgerow.app.console.files import NO_LIBRARY, page_files
+from hedgerow.app.console.lag import GroupLag
 from hedgerow.app.console.routes import Console
 from hedgerow.app.console.views import Worker
 from hedgerow.app.service.http import HttpServer
@@ -272,6 +273,23 @@ async def test_a_chosen_series_is_searched_for_in_the_log(settings: Settings) ->
     assert [forecast["at"] for forecast in view["ahead"]] == [100 * HOUR, 102 * HOUR]
     assert view["held"]["lifetime"][0]["labels"] == 23
     assert sum(row[-1] for row in view["held"]["weights"][0]["weights"]) == pytest.approx(1.0)
+
+
+async def test_the_lag_of_the_group_is_what_it_has_committed_before_the_end(
+    settings: Settings,
+) -> None:
+    topic, servers = settings.topics.readings, settings.kafka.bootstrap_servers
+    producer = Producer({"bootstrap.servers": servers})
+    for _ in range(10):
+        producer.produce(topic, b"x", b"k", partition=0)
+        producer.flush(30)  # a batch of one each: the embedded broker knows of those before
+    lag = GroupLag(settings.kafka, settings.group, topic)
+    assert lag.measure() is None, "nothing has been committed"
+    committer = Consumer({"bootstrap.servers": servers, "group.id": settings.group})
+    committer.commit(offsets=[TopicPartition(topic, 0, 4)], asynchronous=False)
+    committer.close()
+    assert lag.measure() == 6
+    assert GroupLag(NOBODY, settings.group, topic).measure() is None
 
 
 async def test_nothing_is_read_while_nobody_looks(settings: Settings) -> None:

@@ -367,6 +367,7 @@ def test_a_kept_demo_says_how_to_look_at_it_and_ends_well_on_ctrl_c(
     assert "  export HEDGEROW_REDIS__URL=redis://here\n" in shown
     assert "HEDGEROW_CONFIG" not in shown
     assert "  curl http://127.0.0.1:8123/metrics\n" in shown
+    assert "In a browser:\n\n  http://127.0.0.1:8123/console/\n" in shown
     assert worker.looks == 3
 
 

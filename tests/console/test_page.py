@@ -141,7 +141,7 @@ def test_a_reader_is_told_what_is_what(page: Page, whole: str) -> None:
 def test_the_chosen_series_shows_all_that_is_known_of_it(page: Page, whole: str) -> None:
     page.look_at(f"{whole}#{CHARTED}")
     page.wait("return document.querySelector('#readings canvas') !== null")
-    page.wait("return document.querySelector('#errors caption').textContent.includes('168')")
+    page.wait("return document.getElementById('errors-about').textContent.includes('168')")
     page.wait("return document.querySelectorAll('#bars li').length > 2")
     assert page.run("return document.querySelectorAll('#horizons button').length") == 3
     rows = page.run(
@@ -155,7 +155,7 @@ def test_the_chosen_series_shows_all_that_is_known_of_it(page: Page, whole: str)
     page.run("document.querySelector('#horizons button:last-child').click()")
     page.wait("return document.querySelector('#weights-words').textContent.includes('12 h')")
     page.run("document.querySelector('#spans button').click()")
-    page.wait("return document.querySelector('#errors caption').textContent.includes('48')")
+    page.wait("return document.getElementById('errors-about').textContent.includes('48')")
 
 
 def luminance(colour: str) -> float:
@@ -247,6 +247,7 @@ def test_pictures(
     page.look_at(f"{whole}#{CHARTED}", size, scheme=scheme, mobile=size is PHONE)
     page.wait("return document.querySelector('#readings canvas') !== null")
     page.wait("return document.querySelectorAll('#bars li').length > 2")
+    page.wait("return document.getElementById('errors-about').textContent.includes('168')")
     page.wait("return document.getElementById('trouble').hidden")
     if size is PHONE:
         page.run("document.getElementById('chosen').scrollIntoView({behavior: 'instant'})")

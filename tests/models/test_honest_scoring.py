@@ -27,6 +27,19 @@ def test_scores_are_those_of_the_published_forecasts(seed: int) -> None:
     assert dishonest(log, result, published(log, result), scores) == []
 
 
+def test_the_scores_of_one_series_are_those_among_all() -> None:
+    learner = Learner(CITY)
+    run(learner, city_log(3, 600))
+    every = learner.scores()
+    pairs = {(score.sensor_id, score.quantity) for score in every}
+
+    assert len(pairs) > 1
+    for sensor_id, quantity in pairs:
+        mine = [s for s in every if (s.sensor_id, s.quantity) == (sensor_id, quantity)]
+        assert learner.scores_of(sensor_id, quantity) == mine
+    assert learner.scores_of("nobody", "") == []
+
+
 @pytest.mark.parametrize("cut", [10, 177, 390])
 def test_no_output_depends_on_a_later_label(cut: int) -> None:
     log = city_log(11, 400)

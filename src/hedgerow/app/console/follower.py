@@ -19,8 +19,9 @@ from hedgerow.app.access.admission import UNAUTHORISED, Watch, ask_metadata
 from hedgerow.app.access.kafka import client_config
 from hedgerow.app.access.permissions import Need, lacking_sentence
 from hedgerow.app.console.board import Board
+from hedgerow.app.console.lag import GroupLag
 from hedgerow.app.errors import AccessRefused, AppError, BrokerUnavailable, TopicMissing
-from hedgerow.app.settings import KafkaSettings, TopicSettings
+from hedgerow.app.settings import KafkaSettings, Settings
 from hedgerow.topics import records
 
 FIRST_RECORDS = 60_000  # of predictions, over all partitions
@@ -28,7 +29,7 @@ FIRST_ALERTS = 8_000
 FIRST_LETTERS = 400
 LEAST_FIRST = 200  # of one partition
 MOST_A_SECOND = 10_000
-MOST_AT_FIRST = 20_000  # a second, until the end is reached
+MOST_AT_FIRST = 20_000  # a second, until the end is reached, and in a search
 MOST_BEHIND = 20_000
 LAND_BEHIND = 500  # of one partition, after passing over some
 LOOK_BACK = 50_000  # records of a partition searched for a chosen series
@@ -38,9 +39,11 @@ AT_ONCE = 500
 POLL_SECONDS = 0.1
 ANSWER_SECONDS = 5.0
 RETRY_SECONDS = 3.0
+STOP_SECONDS = 2.0
 RATE_SECONDS = 5.0
 LOOK_SECONDS = 0.5
 PASSING_SECONDS = 10.0
+LAG_SECONDS = 5.0
 DONE = object()
 Offsets = dict[int, int]
 
@@ -52,18 +55,22 @@ class Follower:
     ----------
     trouble : str or None
         Why it does not read just now, in a sentence.
+    lag : int or None
+        Messages that the group has not learned yet, a few seconds old.
     passed_over : int
         Records it let go because too many came.
     """
 
-    def __init__(self, kafka: KafkaSettings, topics: TopicSettings, board: Board) -> None:
-        self._kafka = kafka
-        self._topics = topics
+    def __init__(self, settings: Settings, board: Board) -> None:
+        self._kafka = settings.kafka
+        self._topics = settings.topics
+        self._group = settings.group
         self._board = board
         self._stop = threading.Event()
         self._wanted: deque[str] = deque()
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
         self.trouble: str | None = "the topics are being opened"
+        self.lag: int | None = None
         self.passed_over = 0
         self._passed_at = float("-inf")
         self._ends: deque[tuple[float, int]] = deque()
@@ -74,9 +81,9 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop reading and wait for the thread, which takes a fraction of a second."""
+        """Stop reading; wait for the thread, but not for a broker that does not answer."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def look_back(self, key: str) -> None:
         """Search the log for older records of a series that was chosen."""
@@ -114,19 +121,27 @@ class Follower:
         try:
             reached = self._assign(consumer, watch)
             self.trouble = None
+            group_lag = GroupLag(self._kafka, self._group, self._topics.readings)
+            measured_at = float("-inf")
             search: Iterator[None] = iter(())
+            searching = False
             looked_at = 0.0
             while not self._stop.is_set():
                 began = time.monotonic()
-                messages = consumer.consume(AT_ONCE, POLL_SECONDS)
+                messages = consumer.consume(AT_ONCE, 0.0 if searching else POLL_SECONDS)
                 self._fold(messages, reached)
                 if began - looked_at > LOOK_SECONDS:
                     looked_at = began
                     self._keep_up(consumer, reached)
-                if next(search, DONE) is DONE and self._wanted:
-                    search = self._searched(self._wanted.popleft(), reached)
-                most = MOST_A_SECOND if self._caught_up else MOST_AT_FIRST
-                spare = len(messages) / most - (time.monotonic() - began)
+                if began - measured_at > LAG_SECONDS:
+                    measured_at = began
+                    self.lag = group_lag.measure()
+                searching = next(search, DONE) is not DONE
+                if not searching and self._wanted:
+                    search, searching = self._searched(self._wanted.popleft(), reached), True
+                at_least = len(messages) / (MOST_A_SECOND if self._caught_up else MOST_AT_FIRST)
+                at_least += AT_ONCE / MOST_AT_FIRST if searching else 0.0
+                spare = at_least - (time.monotonic() - began)
                 if spare > 0:
                     self._stop.wait(spare)
         finally:
@@ -154,9 +169,11 @@ class Follower:
             if found.error is not None and found.error.code() in UNAUTHORISED:
                 raise self._refused(topic)
             if found.error is not None or not found.partitions:
-                raise TopicMissing(f"there is no topic {topic}; run `hedgerow topics create`")
+                raise self._no_topic(topic)
             share = max(LEAST_FIRST, budget // len(found.partitions))
             for number in found.partitions:
+                if self._stop.is_set():
+                    break
                 low, high = consumer.get_watermark_offsets(
                     TopicPartition(topic, number), ANSWER_SECONDS
                 )
@@ -184,8 +201,13 @@ class Follower:
     def _mind(self, message: Message, error: KafkaError) -> None:
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             raise self._refused(str(message.topic()))
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise self._no_topic(str(message.topic()))
         if error.fatal():
             raise BrokerUnavailable(f"the console's consumer ended: {error.str()}")
+
+    def _no_topic(self, topic: str) -> TopicMissing:
+        return TopicMissing(f"there is no topic {topic}; run `hedgerow topics create`")
 
     def _refused(self, topic: str) -> AccessRefused:
         return AccessRefused(lacking_sentence(self._kafka, [Need("topic", topic, "Read")]))
@@ -232,15 +254,15 @@ def look_back(
     while end > least:
         position = start = max(least, end - LOOK_BACK_STEP)
         consumer.assign([TopicPartition(topic, number, start)])
-        silent = 0
+        silent, found = 0, list[bytes]()
         while position < end and silent < SILENT_POLLS:
             read = [m for m in consumer.consume(AT_ONCE, POLL_SECONDS / 2) if m.error() is None]
             silent = 0 if read else silent + 1
             position = read[-1].offset() + 1 if read else position
-            found = [m.value() or b"" for m in read if m.key() == wanted and m.offset() < end]
-            if not board.earlier(key, found):
-                return
+            found += [m.value() or b"" for m in read if m.key() == wanted and m.offset() < end]
             yield
+        if not board.earlier(key, found):  # a whole stretch at once: no holes on the screen
+            return
         end = start
 
 

@@ -17,14 +17,15 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from aiohttp import web
 
 from hedgerow.app.console.files import page_files
+from hedgerow.app.console.series import LEAST_SHOWN, MOST_SHOWN
 from hedgerow.app.console.session import Known, Session
-from hedgerow.app.console.views import LEAST_SHOWN, MOST_SHOWN
 from hedgerow.app.settings import Settings
 
 ROOT = "/console/"
 STREAMS = (f"{ROOT}live", f"{ROOT}series")
 MOST_STREAMS = 64
 LINGER_SECONDS = 30.0
+STUCK_SECONDS = 30.0  # a browser that takes nothing for so long is gone
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -118,11 +119,13 @@ class Console:
         if self._streams >= MOST_STREAMS:
             return web.Response(text=f"{MOST_STREAMS} streams are open already\n", status=503)
         response = web.StreamResponse(headers=_STREAM_HEADERS)
-        with self._looking() as session, contextlib.suppress(ConnectionResetError):
+        gone = (ConnectionResetError, TimeoutError)
+        with self._looking() as session, contextlib.suppress(*gone):
             await response.prepare(request)
             async with contextlib.aclosing(frames_of(session)) as frames:
                 async for frame in frames:
-                    await response.write(frame)
+                    async with asyncio.timeout(STUCK_SECONDS):
+                        await response.write(frame)
         return response
 
     # ---------------------------------------------------------------- the session
@@ -140,7 +143,7 @@ class Console:
             yield self._session
         finally:
             self._streams -= 1
-            if self._streams == 0:
+            if self._streams == 0 and self._session is not None:
                 self._ending = asyncio.create_task(self._end_soon())
 
     async def _end_soon(self) -> None:

@@ -17,12 +17,13 @@ from typing import Protocol
 import msgspec
 
 from hedgerow.app.console import views
-from hedgerow.app.console.board import Board, Trace, sensor_of
+from hedgerow.app.console.board import Board, Told, Trace, sensor_of
 from hedgerow.app.console.follower import Follower
+from hedgerow.app.console.series import row, series_view
 from hedgerow.app.console.weighings import Weighings
 from hedgerow.app.settings import Settings
 from hedgerow.models import SeriesScore
-from hedgerow.topics import Alert, RecordError, decode_prediction
+from hedgerow.topics import RecordError, decode_prediction
 
 TICK_SECONDS = 0.5
 MOST_ROWS = 500  # lines of the list in one tick; those that wait longest go first
@@ -67,7 +68,7 @@ class Session:
         self._known = known
         self._timezone = settings.timezone
         self._weighings = Weighings()
-        self._follower = Follower(settings.kafka, settings.topics, self.board)
+        self._follower = Follower(settings, self.board)
         self._ticked = asyncio.Condition()
         self._tick: Tick | None = None
         self._ended = False
@@ -157,6 +158,7 @@ class Session:
         rows = _rows(board.take_changed(MOST_ROWS), opened)
         health = views.health(
             rate=follower.rate,
+            lag=follower.lag,
             series=len(board.traces),
             open_alerts=sum(opened.values()),
             tally=board.tally,
@@ -185,18 +187,18 @@ class Session:
         if not records:
             return _event("unknown", key)
         mine = views.alert_views(
-            (alert for alert in self.board.alerts() if alert.series == key), MOST_OF_SERIES
+            (told for told in self.board.alerts() if told.newest.series == key), MOST_OF_SERIES
         )
         held = self._weighings.held(key)
-        return _event("series", views.series_view(records, mine, held, most_shown=most_shown))
+        return _event("series", series_view(records, mine, held, most_shown=most_shown))
 
 
-def _opened(alerts: Iterable[Alert]) -> dict[str, int]:
+def _opened(alerts: Iterable[Told]) -> dict[str, int]:
     """Count the open episodes of each series that has some."""
     counts: dict[str, int] = {}
-    for alert in alerts:
-        if alert.state == "open":
-            counts[alert.series] = counts.get(alert.series, 0) + 1
+    for told in alerts:
+        if told.newest.state == "open":
+            counts[told.newest.series] = counts.get(told.newest.series, 0) + 1
     return counts
 
 
@@ -207,7 +209,7 @@ def _rows(found: list[tuple[Trace, list[bytes]]], opened: dict[str, int]) -> lis
             last = [decode_prediction(value) for value in records]
         except RecordError:  # has the fields of the head, and not the others: somebody else's
             continue
-        rows.append(views.row(trace.number, trace.key, last, opened.get(trace.key, 0)))
+        rows.append(row(trace.number, trace.key, last, opened.get(trace.key, 0)))
     return rows
 
 

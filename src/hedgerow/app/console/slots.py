@@ -1,7 +1,7 @@
 """Which slot of its series' grid each record belongs to, so that forecasts meet their labels.
 
 A reading may come beside its grid point; a forecast names the grid point itself. Before: decoded
-predictions. After: `views` puts every forecast beside the reading it was about.
+predictions. After: `series` puts every forecast beside the reading it was about.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the worker that serves the page knows because it learns: its partitions, and its experts.
 
-Before: the holdings. After: `live` adds it to what the topics tell. Read on the event loop,
+Before: the holdings. After: `session` adds it to what the topics tell. Read on the event loop,
 where the learners are stepped, so that a row is never seen half learned.
 """
 

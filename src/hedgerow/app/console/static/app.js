@@ -70,7 +70,10 @@ $("login").addEventListener("submit", (event) => {
   look();
   if (chosen) follow(chosen);
 });
-$("back").addEventListener("click", () => $("filter").focus());
+$("back").addEventListener("click", () => {
+  $("series").scrollIntoView();
+  $("list").focus({ preventScroll: true });
+});
 document.addEventListener("keydown", (event) => {
   const typing = /^(input|textarea|select)$/i.test(event.target.tagName);
   if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {

@@ -1,6 +1,6 @@
 // The two charts, by uPlot: readings with their forecasts, and the weights of the experts.
 
-import { timeZone } from "./words.js";
+import { clockTime, dayOf, timeZone } from "./words.js";
 
 const HEIGHT = 300;
 const WEIGHTS_HEIGHT = 170;
@@ -9,6 +9,14 @@ const PALETTE = ["#3b7dd8", "#d9822b", "#2e9e6b", "#b0529e", "#8a7d2b", "#5b6cc7
 export const canDraw = () => typeof window.uPlot === "function";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** A label of the time axis: the day where one begins, the hour elsewhere, both at the start. */
+function moment(ms, before) {
+  const newDay = !Number.isFinite(before) || dayOf(ms) !== dayOf(before);
+  const hour = clockTime(ms);
+  if (hour === "00:00") return dayOf(ms);
+  return newDay ? `${hour}\n${dayOf(ms)}` : hour;
+}
 
 class Chart {
   constructor(box, height) {
@@ -34,13 +42,14 @@ class Chart {
     this.shape = shape;
     this.plot?.destroy();
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
+    const moments = (_, splits) => splits.map((at, i) => moment(at * 1000, splits[i - 1] * 1000));
     this.plot = new window.uPlot({
       width: this.width(),
       height: this.height,
       tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), timeZone()),
       series: [{}, ...series],
       bands,
-      axes: [axis, { ...axis, size: 62 }],
+      axes: [{ ...axis, values: moments, space: 70 }, { ...axis, size: 62 }],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { show: false } },
     }, data, this.box);

@@ -31,7 +31,7 @@ export class Detail {
     $("chosen-title").textContent = key;
     $("profile").textContent = "";
     $("now").textContent = "waiting for its records …";
-    for (const id of ["errors", "own-alerts", "bars"]) $(id).replaceChildren();
+    for (const id of ["errors-about", "errors", "own-alerts", "bars"]) $(id).replaceChildren();
     this.readings.clear();
     this.weights.clear();
     this.horizon = null;
@@ -86,10 +86,10 @@ export class Detail {
     });
     const since = (view.held?.lifetime ?? []).map((one) => {
       const made = view.made.find((other) => other.horizon === one.horizon);
-      return element("tr", {}, cell(`${made ? span(made.lead_seconds) : one.horizon}, ever`), cell(one.labels.toLocaleString("en")), cell(number(one.error)), ...references.map((name) => judged(one.skill[name])), cell(percent(one.inside)));
+      return element("tr", {}, cell(`${made ? span(made.lead_seconds) : one.horizon} ever`), cell(one.labels.toLocaleString("en")), cell(number(one.error)), ...references.map((name) => judged(one.skill[name])), cell(percent(one.inside)));
     });
+    $("errors-about").textContent = `Mean absolute error over the ${view.times.length} readings shown (ever: since the series began), how much less than a naive forecast's on the same labels, and the share of labels inside their interval.`;
     $("errors").replaceChildren(
-      element("caption", { textContent: `Mean absolute error over the ${view.times.length} readings shown (ever: since the series began), how much less than a naive forecast's on the same labels, and the share of labels inside their interval` }),
       element("thead", {}, head),
       element("tbody", {}, ...lines, ...since),
     );

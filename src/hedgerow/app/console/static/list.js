@@ -86,7 +86,8 @@ export class SeriesList {
     const [name, value, left, right] = ["span", "span", "small", "small"].map((tag) => element(tag));
     name.className = "name";
     value.className = "value";
-    const root = element("div", { className: "row", role: "option" }, name, value, left, right);
+    const lines = [element("div", {}, name, value), element("div", {}, left, right)];
+    const root = element("div", { className: "row", role: "option" }, ...lines);
     this.rows.append(root);
     return { root, name, value, left, right };
   }
@@ -118,7 +119,12 @@ export class SeriesList {
   /** Bring the chosen series into the window; false while it is not in the list. */
   reveal() {
     const position = this.shown.findIndex((at) => this.all[at].key === this.chosen);
-    if (position >= 0) this.move(position);
+    if (position >= 0) {
+      this.active = position;
+      const { scrollTop, clientHeight } = this.box;
+      const top = position * ROW;
+      if (top < scrollTop || top + ROW > scrollTop + clientHeight) this.box.scrollTop = top - (clientHeight - ROW) / 2;
+    }
     return position >= 0;
   }
 

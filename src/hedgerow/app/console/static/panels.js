@@ -11,10 +11,11 @@ export function showHealth(health) {
     ["series", count(health.series), false],
     ["open alerts", count(health.open_alerts), health.open_alerts > 0],
     ["dead letters", count(health.dead_letters.reduce((sum, one) => sum + one.count, 0)), false],
-    ["lag, this worker", worker.lag === null ? "–" : count(worker.lag), worker.lag > 100000],
-    ["checkpoint", worker.saved_seconds_ago === null ? "none yet" : `${span(worker.saved_seconds_ago)} ago`, false],
-    ["unsaved", count(worker.unsaved), false],
-    ["partitions", worker.partitions.join(" ") || "none", worker.partitions.length === 0],
+    ["lag", health.lag === null ? "–" : count(health.lag), health.lag > 100000],
+    ["lag, here", worker.lag === null ? "–" : count(worker.lag), worker.lag > 100000],
+    ["checkpoint, here", worker.saved_seconds_ago === null ? "none yet" : `${span(worker.saved_seconds_ago)} ago`, false],
+    ["unsaved, here", count(worker.unsaved), false],
+    ["partitions, here", worker.partitions.join(" ") || "none", worker.partitions.length === 0],
   ];
   $("health").replaceChildren(...facts.map(([term, text, bad]) =>
     element("div", { className: bad ? "bad" : "" }, element("dt", { textContent: term }), element("dd", { textContent: text }))));
@@ -65,7 +66,8 @@ export function alertItem(alert, choose) {
     button.addEventListener("click", () => choose(alert.series));
     item.append(button);
   }
-  item.append(element("div", { textContent: alert.message }));
+  if (alert.opening) item.append(element("div", { textContent: `${alert.opening}.` }));
+  item.append(element("div", { className: alert.opening ? "after" : "", textContent: `${alert.opening ? "Then: " : ""}${alert.message}.` }));
   return item;
 }
 

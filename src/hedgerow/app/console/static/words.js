@@ -1,19 +1,22 @@
 // Numbers, times and skills as people read them. Times are the city's, in its own zone.
 
 let zone = "UTC";
-let clock, day, moment;
+let clock, day, moment, dayMonth;
 
 export function setZone(name) {
   if (clock && name === zone) return;
   zone = name;
   clock = new Intl.DateTimeFormat(undefined, { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   day = new Intl.DateTimeFormat(undefined, { timeZone: zone, year: "numeric", month: "short", day: "numeric" });
+  dayMonth = new Intl.DateTimeFormat(undefined, { timeZone: zone, month: "short", day: "numeric" });
   moment = new Intl.DateTimeFormat(undefined, { timeZone: zone, month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 setZone("UTC");
 
 export const timeZone = () => zone;
 export const time = (ms) => `${day.format(ms)} ${clock.format(ms)}`;
+export const clockTime = (ms) => clock.format(ms);
+export const dayOf = (ms) => dayMonth.format(ms);
 export const shortTime = (ms) => moment.format(ms);
 
 export function number(value) {
