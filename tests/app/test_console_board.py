@@ -125,7 +125,9 @@ def test_what_is_not_ours_is_counted_and_harms_nothing(board: Board) -> None:
     for value in (b"", b"{", b"[]", b'{"series": 7}', "ü".encode("latin-1")):
         board.prediction(value, 0)
         board.alert(value)
-    assert board.tally.unreadable == 10
+    board.alert(bytes_of(alert(1, "open")).replace(b"2026-01-01T", b"2026-13-01T"))
+    assert board.tally.unreadable == 11
+    assert board.alerts() == []
     assert board.take_changed(10) == []
 
 

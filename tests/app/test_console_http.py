@@ -275,6 +275,44 @@ async def test_a_chosen_series_is_searched_for_in_the_log(settings: Settings) ->
     assert sum(row[-1] for row in view["held"]["weights"][0]["weights"]) == pytest.approx(1.0)
 
 
+async def test_records_by_somebody_else_are_passed_over(settings: Settings) -> None:
+    producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers})
+    head = {"series": "a", "source_offset": 1, "issued_at": "2026-01-01T00:00:00Z"}
+    for odd in (head, {**head, "source_offset": 2, "issued_at": "today"}, [], 7):
+        producer.produce(settings.topics.predictions, json.dumps(odd).encode(), b"a")
+    assert producer.flush(30) == 0
+    publish(settings, prediction("a", 500_000, 4.0))
+    async with (
+        serving(settings) as (url, _),
+        ClientSession() as session,
+        Events(session, f"{url}/console/series?key=a") as stream,
+        Events(session, f"{url}/console/live") as live,
+        asyncio.timeout(30),
+    ):
+        assert (await stream.next("series"))["observed"] == [4.0]
+        while (await live.next("health"))["unreadable"] != 2:
+            pass
+
+
+async def test_a_session_that_broke_is_followed_by_another(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Nothing()
+    async with serving(settings, known) as (url, console), ClientSession() as session:
+        async with Events(session, f"{url}/console/live") as live, asyncio.timeout(30):
+            await live.next("health")
+            broken = console._session
+            assert broken is not None
+            assert broken._ticking is not None
+            broken._ticking.cancel()
+            with pytest.raises((asyncio.IncompleteReadError, AssertionError)):
+                while True:
+                    await live.next("health")
+        async with Events(session, f"{url}/console/live") as live, asyncio.timeout(30):
+            await live.next("health")
+            assert console._session is not broken
+
+
 async def test_the_lag_of_the_group_is_what_it_has_committed_before_the_end(
     settings: Settings,
 ) -> None:

@@ -12,8 +12,6 @@ from hedgerow.app.console.weighings import MOST, Weighings
 from hedgerow.app.console.worker import HeldHere
 from hedgerow.app.service.metrics import WorkerMetrics
 from hedgerow.models import CityModel, Profile, SeriesScore
-from hedgerow.topics import Prediction, format_time
-from hedgerow.topics.encode import encode_record
 
 HOUR = 3_600_000
 
@@ -63,12 +61,6 @@ async def test_it_knows_the_experts_of_its_own_series_alone() -> None:
     assert here.facts().not_ready == "starting"
 
 
-def record(hour: int) -> bytes:
-    return encode_record(
-        Prediction("t:0:1:s", "s", "s", None, hour, format_time(hour * HOUR), 1.0, "all", ())
-    )[1]
-
-
 def score(weight: float) -> SeriesScore:
     return SeriesScore(
         "s", "", "all", 1, HOUR, 4, 8.0, 20.0, (), 3, 4, 1.0, 0.0,
@@ -79,9 +71,9 @@ def score(weight: float) -> SeriesScore:
 def test_weights_are_noted_at_each_new_reading_and_no_longer_than_somebody_looks() -> None:
     weighings = Weighings()
     for hour in range(MOST + 5):
-        assert weighings.is_news("s", record(hour))
-        weighings.note("s", record(hour), [score(hour / (MOST + 5))])
-        assert not weighings.is_news("s", record(hour))
+        assert weighings.is_news("s", hour * HOUR)
+        weighings.note("s", hour * HOUR, [score(hour / (MOST + 5))])
+        assert not weighings.is_news("s", hour * HOUR)
     held = weighings.held("s")
     assert held is not None
     (weights,) = held.weights
@@ -95,6 +87,6 @@ def test_weights_are_noted_at_each_new_reading_and_no_longer_than_somebody_looks
 
 def test_a_series_that_went_to_another_worker_is_forgotten() -> None:
     weighings = Weighings()
-    weighings.note("s", record(1), [score(0.5)])
-    weighings.note("s", record(2), [])
+    weighings.note("s", HOUR, [score(0.5)])
+    weighings.note("s", 2 * HOUR, [])
     assert weighings.held("s") is None

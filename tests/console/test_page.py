@@ -249,6 +249,7 @@ def test_pictures(
     page.wait("return document.querySelectorAll('#bars li').length > 2")
     page.wait("return document.getElementById('errors-about').textContent.includes('168')")
     page.wait("return document.getElementById('trouble').hidden")
+    page.wait("return /\\blag\\s0\\b/.test(document.getElementById('health').innerText)")
     if size is PHONE:
         page.run("document.getElementById('chosen').scrollIntoView({behavior: 'instant'})")
     picture = page.picture()

@@ -14,12 +14,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
-from hedgerow.topics import Alert, RecordError, decode_alert
+from hedgerow.topics import Alert, TopicError, decode_alert, parse_time
 
 MOST_SERIES = 20_000
 FEW = 4  # records of every series: the last reading, and what had been forecast for it
@@ -36,13 +37,7 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
     issued_at: str
 
 
-class _Sensor(msgspec.Struct, frozen=True, gc=False):
-    sensor_id: str
-    quantity: str | None
-
-
 _head = msgspec.json.Decoder(_Head).decode
-_sensor = msgspec.json.Decoder(_Sensor).decode
 
 
 @dataclass(slots=True)
@@ -189,14 +184,16 @@ class Board:
             if watched is None:
                 return False
             for value in values:
-                watched.remember(_head(value).source_offset, value)
+                with suppress(msgspec.DecodeError):  # not a prediction; counted when it came
+                    watched.remember(_head(value).source_offset, value)
             return len(watched.history) < LONG
 
     def alert(self, value: bytes) -> None:
         """Take a record of ``alerts``: of two about an episode the later one counts."""
         try:
             alert = decode_alert(value)
-        except RecordError:
+            parse_time(alert.opened_at), parse_time(alert.at)
+        except TopicError:  # not an alert, or one with times that are none
             self.tally.unreadable += 1
             return
         if alert.state == "open":
@@ -277,9 +274,3 @@ class Board:
 def _standing(alert: Alert) -> tuple[int, bool]:
     """Order the records of an episode; one reading may open and resolve it."""
     return alert.source_offset, alert.state == "resolved"
-
-
-def sensor_of(value: bytes) -> tuple[str, str]:
-    """Return whose record this is: sensor and quantity."""
-    sensor = _sensor(value)
-    return sensor.sensor_id, sensor.quantity or ""

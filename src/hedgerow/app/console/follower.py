@@ -137,7 +137,8 @@ class Follower:
                     measured_at = began
                     self.lag = group_lag.measure()
                 searching = next(search, DONE) is not DONE
-                if not searching and self._wanted:
+                # Before the end was reached a series that is asked for may not be known yet.
+                if not searching and self._wanted and self._caught_up:
                     search, searching = self._searched(self._wanted.popleft(), reached), True
                 at_least = len(messages) / (MOST_A_SECOND if self._caught_up else MOST_AT_FIRST)
                 at_least += AT_ONCE / MOST_AT_FIRST if searching else 0.0

@@ -136,6 +136,9 @@ class Console:
         if self._session is not None and self._ending is not None:
             self._ending.cancel()
             self._ending = None
+        if self._session is not None and self._session.ended:
+            self._ending = asyncio.create_task(self._session.end())
+            self._session = None
         if self._session is None:
             self._session = Session(self._settings, self._known)
             self._session.start()

@@ -17,13 +17,13 @@ from typing import Protocol
 import msgspec
 
 from hedgerow.app.console import views
-from hedgerow.app.console.board import Board, Told, Trace, sensor_of
+from hedgerow.app.console.board import Board, Told, Trace
 from hedgerow.app.console.follower import Follower
 from hedgerow.app.console.series import row, series_view
 from hedgerow.app.console.weighings import Weighings
 from hedgerow.app.settings import Settings
 from hedgerow.models import SeriesScore
-from hedgerow.topics import RecordError, decode_prediction
+from hedgerow.topics import Prediction, TopicError, decode_prediction, parse_time
 
 TICK_SECONDS = 0.5
 MOST_ROWS = 500  # lines of the list in one tick; those that wait longest go first
@@ -79,13 +79,16 @@ class Session:
         self._follower.start()
         self._ticking = asyncio.create_task(self._run())
 
+    @property
+    def ended(self) -> bool:
+        """Whether nobody can be told anything any more."""
+        return self._ended
+
     async def end(self) -> None:
         """Stop following, and send everybody home."""
         if self._ticking is not None:
             self._ticking.cancel()
-        async with self._ticked:
-            self._ended = True
-            self._ticked.notify_all()
+        await self._send_home()
         await asyncio.to_thread(self._follower.stop)
 
     # ---------------------------------------------------------------- for viewers
@@ -130,9 +133,20 @@ class Session:
                 await self._ticked.wait()
             return None if self._ended else self._tick
 
+    async def _send_home(self) -> None:
+        async with self._ticked:
+            self._ended = True
+            self._ticked.notify_all()
+
     # ---------------------------------------------------------------- ticks
 
     async def _run(self) -> None:
+        try:
+            await self._go_on_ticking()
+        finally:  # by a fault too: the browsers come again, and get a new session
+            await self._send_home()
+
+    async def _go_on_ticking(self) -> None:
         for number in itertools.count():
             began = asyncio.get_running_loop().time()
             tick = await asyncio.to_thread(self._make, number, self._known.facts())
@@ -146,9 +160,11 @@ class Session:
         """Note how the experts of the chosen series are weighed now, where we learn them."""
         self._weighings.keep_only(self.board.watched)
         for key in list(self.board.watched):
-            records = self.board.records_of(key)
-            if records and self._weighings.is_news(key, records[-1]):
-                self._weighings.note(key, records[-1], self._known.scores(*sensor_of(records[-1])))
+            newest = _decoded(self.board.records_of(key)[-1:])
+            at = parse_time(newest[0].issued_at) if newest else 0
+            if newest and self._weighings.is_news(key, at):
+                scores = self._known.scores(newest[0].sensor_id, newest[0].quantity or "")
+                self._weighings.note(key, at, scores)
 
     def _make(self, number: int, worker: views.Worker) -> Tick:
         board, follower = self.board, self._follower
@@ -169,13 +185,11 @@ class Session:
             worker=worker,
             timezone=self._timezone,
         )
-        return Tick(
-            number,
-            _event("rows", rows),
-            _event("health", health),
-            _event("alerts", views.alert_views(alerts, MOST_ALERTS)),
-            changes,
-        )
+        if self._tick is not None and self._tick.alert_changes == changes:
+            listed = self._tick.alerts
+        else:
+            listed = _event("alerts", views.alert_views(alerts, MOST_ALERTS))
+        return Tick(number, _event("rows", rows), _event("health", health), listed, changes)
 
     def _slice(self, first: int) -> bytes | None:
         """Make so many lines of the list from this number on; ``None`` past the last."""
@@ -183,7 +197,7 @@ class Session:
         return _event("rows", _rows(found, _opened(self.board.alerts()))) if found else None
 
     def _series_frame(self, key: str, most_shown: int) -> bytes:
-        records = [decode_prediction(value) for value in self.board.records_of(key)]
+        records = _decoded(self.board.records_of(key))
         if not records:
             return _event("unknown", key)
         mine = views.alert_views(
@@ -205,12 +219,24 @@ def _opened(alerts: Iterable[Told]) -> dict[str, int]:
 def _rows(found: list[tuple[Trace, list[bytes]]], opened: dict[str, int]) -> list[views.Row]:
     rows = []
     for trace, records in found:
-        try:
-            last = [decode_prediction(value) for value in records]
-        except RecordError:  # has the fields of the head, and not the others: somebody else's
-            continue
-        rows.append(row(trace.number, trace.key, last, opened.get(trace.key, 0)))
+        last = _decoded(records)
+        if last:
+            rows.append(row(trace.number, trace.key, last, opened.get(trace.key, 0)))
     return rows
+
+
+def _decoded(values: Iterable[bytes]) -> list[Prediction]:
+    """Decode records; what has the fields of the head but is no prediction of ours is left out."""
+    records = []
+    for value in values:
+        try:
+            record = decode_prediction(value)
+            for at in (record.issued_at, *(f.target_time for f in record.forecasts)):
+                parse_time(at)
+        except TopicError:
+            continue
+        records.append(record)
+    return records
 
 
 def _event(name: str, data: object) -> bytes:

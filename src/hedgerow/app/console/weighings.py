@@ -10,20 +10,10 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from hedgerow.app.console import views
 from hedgerow.models import SeriesScore
-from hedgerow.topics import parse_time
 
 MOST = 600  # moments of one series
-
-
-class _Issued(msgspec.Struct, frozen=True, gc=False):
-    issued_at: str
-
-
-_issued = msgspec.json.Decoder(_Issued).decode
 
 
 @dataclass(slots=True)
@@ -38,19 +28,20 @@ class Weighings:
     def __init__(self) -> None:
         self._noted: dict[str, _Noted] = {}
 
-    def is_news(self, key: str, record: bytes) -> bool:
+    def is_news(self, key: str, at: int) -> bool:
         """Tell whether a series has learned a reading since it was last noted."""
         noted = self._noted.get(key)
-        at = parse_time(_issued(record).issued_at)
         return noted is None or not noted.samples or noted.samples[-1][0] < at
 
-    def note(self, key: str, record: bytes, scores: Sequence[SeriesScore]) -> None:
-        """Note the weights that stand after this record; none where we do not learn the series."""
+    def note(self, key: str, at: int, scores: Sequence[SeriesScore]) -> None:
+        """Note the weights that stand after the reading of this time.
+
+        Without scores the series is not learned here, and what was noted is forgotten.
+        """
         if not scores:
             self._noted.pop(key, None)
             return
         noted = self._noted.setdefault(key, _Noted())
-        at = parse_time(_issued(record).issued_at)
         noted.samples.append((at, {score.horizon: score.weights for score in scores}))
         noted.lifetime = [views.lifetime(score) for score in scores]
 

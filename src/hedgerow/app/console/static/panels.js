@@ -18,7 +18,7 @@ export function showHealth(health) {
     ["partitions, here", worker.partitions.join(" ") || "none", worker.partitions.length === 0],
   ];
   $("health").replaceChildren(...facts.map(([term, text, bad]) =>
-    element("div", { className: bad ? "bad" : "" }, element("dt", { textContent: term }), element("dd", { textContent: text }))));
+    element("div", { className: bad ? "bad" : "", title: term.endsWith("here") ? "of the worker that serves this page" : "of the whole group" }, element("dt", { textContent: term }), element("dd", { textContent: text }))));
   const sentences = [];
   if (worker.not_ready) sentences.push(`The worker that serves this page: ${worker.not_ready}.`);
   if (health.trouble) sentences.push(`Nothing new is read: ${health.trouble}.`);

@@ -30,7 +30,11 @@ export class Stream {
   visibility() {
     clearTimeout(this.hiding);
     if (document.hidden) {
-      this.hiding = setTimeout(() => { this.asleep = true; this.aborter?.abort(); }, HIDDEN_SECONDS * 1000);
+      this.hiding = setTimeout(() => {
+        this.asleep = true;
+        clearTimeout(this.timer);
+        this.aborter?.abort();
+      }, HIDDEN_SECONDS * 1000);
     } else if (this.asleep) {
       this.asleep = false;
       this.open();
