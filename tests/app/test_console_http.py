@@ -197,10 +197,10 @@ class Events:
 
 
 @pytest.fixture
-def settings(embedded_stack: Stack, request: pytest.FixtureRequest) -> Settings:
+def settings(stack: Stack, request: pytest.FixtureRequest) -> Settings:
     name = f"t{abs(hash(request.node.name))}"
     chosen = with_console(
-        kafka=KafkaSettings(bootstrap_servers=embedded_stack.bootstrap),
+        kafka=KafkaSettings(bootstrap_servers=stack.bootstrap),
         group=name,
         topics=TopicSettings(
             readings=name, predictions=f"{name}-p", alerts=f"{name}-a", dead_letters=f"{name}-d",
