@@ -15,9 +15,10 @@ from collections.abc import Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from hedgerow.app.access.admission import UNAUTHORISED, Watch, ask_metadata
+from hedgerow.app.access.admission import Watch, ask_metadata
 from hedgerow.app.access.kafka import client_config
-from hedgerow.app.access.permissions import Need, lacking_sentence
+from hedgerow.app.access.permissions import Need, lacking_sentence, require
+from hedgerow.app.broker.topic_admin import admin_client
 from hedgerow.app.console.board import Board
 from hedgerow.app.console.lag import GroupLag
 from hedgerow.app.errors import AccessRefused, AppError, BrokerUnavailable, TopicMissing
@@ -105,6 +106,13 @@ class Follower:
     # ---------------------------------------------------------------- the thread
 
     def _run(self) -> None:
+        try:
+            self._follow_on()
+        finally:
+            if not self._stop.is_set():  # a fault of ours: its traceback goes to the log
+                self.trouble = "the console's reader ended by a fault; see the worker's log"
+
+    def _follow_on(self) -> None:
         while not self._stop.is_set():
             try:
                 self._follow()
@@ -164,11 +172,11 @@ class Follower:
             topics.alerts: FIRST_ALERTS,
             topics.dead_letters: FIRST_LETTERS,
         }
+        needs = [Need("topic", topic, "Read") for topic in first]
+        require(admin_client(self._kafka), self._kafka, needs)
         for topic, budget in first.items():
             metadata = ask_metadata(consumer, watch, self._kafka, ANSWER_SECONDS, topic)
             found = metadata.topics[topic]
-            if found.error is not None and found.error.code() in UNAUTHORISED:
-                raise self._refused(topic)
             if found.error is not None or not found.partitions:
                 raise self._no_topic(topic)
             share = max(LEAST_FIRST, budget // len(found.partitions))

@@ -34,6 +34,8 @@ class GroupLag:
             metadata = self._admin.list_topics(self._topic, timeout=ANSWER_SECONDS)
             numbers = metadata.topics[self._topic].partitions
             places = [TopicPartition(self._topic, number) for number in numbers]
+            if not places:  # there is no such topic, or it is not for us to see
+                return None
             asked = ConsumerGroupTopicPartitions(self._group, places)
             committed = self._admin.list_consumer_group_offsets(
                 [asked], request_timeout=ANSWER_SECONDS
