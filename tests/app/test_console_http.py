@@ -147,6 +147,18 @@ async def test_with_a_token_the_files_are_open_and_the_streams_are_not() -> None
         assert not console.followed, "nobody was let in, so nothing is read"
 
 
+@pytest.mark.parametrize(
+    ("host", "token", "warned"),
+    [("0.0.0.0", None, True), ("0.0.0.0", TOKEN, False), ("127.0.0.1", None, False)],
+)
+def test_a_console_that_strangers_may_reach_is_warned_of(
+    host: str, token: str | None, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = None if token is None else SecretStr(token)
+    Console(Settings(kafka=NOBODY, http=HttpSettings(host=host, token=secret)), Nothing())
+    assert ("set http.token_file" in caplog.text) == warned
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", ["/", "/console/", "/console/live", "/console/series?key=a"])
 async def test_nothing_can_be_changed(method: str, path: str) -> None:

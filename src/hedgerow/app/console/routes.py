@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
 from aiohttp import web
@@ -19,7 +20,9 @@ from aiohttp import web
 from hedgerow.app.console.files import page_files
 from hedgerow.app.console.series import LEAST_SHOWN, MOST_SHOWN
 from hedgerow.app.console.session import Known, Session
-from hedgerow.app.settings import Settings
+from hedgerow.app.settings import LOOPBACK, Settings
+
+logger = logging.getLogger(__name__)
 
 ROOT = "/console/"
 STREAMS = (f"{ROOT}live", f"{ROOT}series")
@@ -47,6 +50,12 @@ class Console:
     def __init__(
         self, settings: Settings, known: Known, *, linger_seconds: float = LINGER_SECONDS
     ) -> None:
+        if settings.http.token is None and settings.http.host not in LOOPBACK:
+            logger.warning(
+                "the console shows every series, alert and dead letter to whoever reaches %s; set "
+                "http.token_file (HEDGEROW_HTTP__TOKEN_FILE) where strangers can",
+                settings.http.host,
+            )
         self._settings = settings
         self._known = known
         self._linger_seconds = linger_seconds
