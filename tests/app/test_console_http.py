@@ -19,7 +19,9 @@ from pydantic import SecretStr
 from stack.fixtures import Stack
 
 from hedgerow.app.broker.topic_admin import ensure_topics
+from hedgerow.app.console.board import Board
 from hedgerow.app.console.files import NO_LIBRARY, page_files
+from hedgerow.app.console.follower import Follower
 from hedgerow.app.console.lag import GroupLag
 from hedgerow.app.console.routes import Console
 from hedgerow.app.console.views import Worker
@@ -340,6 +342,24 @@ async def test_the_lag_of_the_group_is_what_it_has_committed_before_the_end(
     committer.close()
     assert lag.measure() == 6
     assert GroupLag(NOBODY, settings.group, topic).measure() is None
+
+
+async def test_it_has_caught_up_only_when_it_has_read_what_was_there(settings: Settings) -> None:
+    for first in range(0, 3_000, 100):  # small batches: the embedded broker's end is that of one
+        publish(settings, *(prediction("a", at, 1.0) for at in range(first, first + 100)))
+    board = Board()
+    follower = Follower(settings, board)
+    follower.start()
+    async with asyncio.timeout(30):
+        while not follower.caught_up:
+            await asyncio.sleep(0.001)
+    assert board.tally.records > 1_500, "so many that it is not far from the end"
+    async with asyncio.timeout(30):
+        while board.tally.records < 3_000:
+            await asyncio.sleep(0.01)
+    follower.stop()
+    assert follower.passed_over == 0
+    assert follower.trouble is None
 
 
 async def test_nothing_is_read_while_nobody_looks(settings: Settings) -> None:

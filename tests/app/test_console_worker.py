@@ -90,3 +90,14 @@ def test_a_series_that_went_to_another_worker_is_forgotten() -> None:
     weighings.note("s", HOUR, [score(0.5)])
     weighings.note("s", 2 * HOUR, [])
     assert weighings.held("s") is None
+
+
+def test_weights_noted_while_old_records_are_read_do_not_stay() -> None:
+    weighings = Weighings()
+    for hour in (1, 2, 3):
+        weighings.note("s", hour * HOUR, [score(0.5)], behind=True)
+    weighings.note("s", 900 * HOUR, [score(0.5)])
+    weighings.note("s", 901 * HOUR, [score(0.6)])
+    held = weighings.held("s")
+    assert held is not None
+    assert held.weights[0].times == [900 * HOUR, 901 * HOUR]

@@ -60,6 +60,8 @@ class Follower:
         Messages that the group has not learned yet, a few seconds old.
     passed_over : int
         Records it let go because too many came.
+    caught_up : bool
+        Whether it has reached the end since it began.
     """
 
     def __init__(self, settings: Settings, board: Board) -> None:
@@ -75,7 +77,8 @@ class Follower:
         self.passed_over = 0
         self._passed_at = float("-inf")
         self._ends: deque[tuple[float, int]] = deque()
-        self._caught_up = False
+        self._goal: Offsets = {}
+        self.caught_up = False
 
     def start(self) -> None:
         """Begin to read."""
@@ -121,7 +124,7 @@ class Follower:
             except KafkaException as error:
                 self.trouble = f"Kafka: {error.args[0].str()}"
             self._ends.clear()
-            self._caught_up = False
+            self.caught_up = False
             self._stop.wait(RETRY_SECONDS)
 
     def _follow(self) -> None:
@@ -146,9 +149,9 @@ class Follower:
                     self.lag = group_lag.measure()
                 searching = next(search, DONE) is not DONE
                 # Before the end was reached a series that is asked for may not be known yet.
-                if not searching and self._wanted and self._caught_up:
+                if not searching and self._wanted and self.caught_up:
                     search, searching = self._searched(self._wanted.popleft(), reached), True
-                at_least = len(messages) / (MOST_A_SECOND if self._caught_up else MOST_AT_FIRST)
+                at_least = len(messages) / (MOST_A_SECOND if self.caught_up else MOST_AT_FIRST)
                 at_least += AT_ONCE / MOST_AT_FIRST if searching else 0.0
                 spare = at_least - (time.monotonic() - began)
                 if spare > 0:
@@ -167,6 +170,7 @@ class Follower:
         """Begin so far before the end of each topic; return where, on ``predictions``."""
         topics = self._topics
         start: list[TopicPartition] = []
+        self._goal = {}
         first = {
             topics.predictions: FIRST_RECORDS,
             topics.alerts: FIRST_ALERTS,
@@ -187,6 +191,8 @@ class Follower:
                     TopicPartition(topic, number), ANSWER_SECONDS
                 )
                 start.append(TopicPartition(topic, number, max(low, high - share)))
+                if topic == topics.predictions:
+                    self._goal[number] = high
         consumer.assign(start)
         return {tp.partition: tp.offset for tp in start if tp.topic == topics.predictions}
 
@@ -227,15 +233,15 @@ class Follower:
         ends: Offsets = {}
         for number, position in reached.items():
             _, high = consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
-            ends[number] = max(position, high)
+            ends[number] = max(position, high, self._goal[number])
         now = time.monotonic()
-        if self._caught_up:
+        if self.caught_up:
             self._ends.append((now, sum(ends.values())))
             while now - self._ends[0][0] > RATE_SECONDS:
                 self._ends.popleft()
         behind = sum(ends.values()) - sum(reached.values())
-        self._caught_up = self._caught_up or behind < LAND_BEHIND * len(ends)
-        if behind <= (MOST_BEHIND if self._caught_up else 2 * FIRST_RECORDS):
+        self.caught_up = self.caught_up or behind < LAND_BEHIND * len(ends)
+        if behind <= (MOST_BEHIND if self.caught_up else 2 * FIRST_RECORDS):
             return
         self._passed_at = now
         for number, end in ends.items():

@@ -164,7 +164,7 @@ class Session:
             at = parse_time(newest[0].issued_at) if newest else 0
             if newest and self._weighings.is_news(key, at):
                 scores = self._known.scores(newest[0].sensor_id, newest[0].quantity or "")
-                self._weighings.note(key, at, scores)
+                self._weighings.note(key, at, scores, behind=not self._follower.caught_up)
 
     def _make(self, number: int, worker: views.Worker) -> Tick:
         board, follower = self.board, self._follower

@@ -20,6 +20,7 @@ MOST = 600  # moments of one series
 class _Noted:
     samples: deque[views.Sample] = field(default_factory=lambda: deque(maxlen=MOST))
     lifetime: list[views.Lifetime] = field(default_factory=list)
+    behind: bool = False
 
 
 class Weighings:
@@ -33,15 +34,22 @@ class Weighings:
         noted = self._noted.get(key)
         return noted is None or not noted.samples or noted.samples[-1][0] < at
 
-    def note(self, key: str, at: int, scores: Sequence[SeriesScore]) -> None:
+    def note(
+        self, key: str, at: int, scores: Sequence[SeriesScore], *, behind: bool = False
+    ) -> None:
         """Note the weights that stand after the reading of this time.
 
-        Without scores the series is not learned here, and what was noted is forgotten.
+        Without scores the series is not learned here, and what was noted is forgotten. While the
+        records read are `behind`, the weights are of a later reading: the next note replaces
+        this one.
         """
         if not scores:
             self._noted.pop(key, None)
             return
         noted = self._noted.setdefault(key, _Noted())
+        if noted.behind:
+            noted.samples.clear()
+        noted.behind = behind
         noted.samples.append((at, {score.horizon: score.weights for score in scores}))
         noted.lifetime = [views.lifetime(score) for score in scores]
 

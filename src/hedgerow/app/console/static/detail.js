@@ -105,8 +105,8 @@ export class Detail {
       return;
     }
     const ranked = of.experts.map((name, i) => ({ name, row: of.weights[i], now: of.weights[i].at(-1) })).sort((a, b) => b.now - a.now);
-    const strongest = ranked.slice(0, MOST_BARS);
-    const rest = ranked.slice(MOST_BARS).reduce((sum, one) => sum + one.now, 0);
+    const strongest = ranked.slice(0, MOST_BARS).filter((one) => one.now >= 0.005);
+    const rest = ranked.slice(strongest.length).reduce((sum, one) => sum + one.now, 0);
     $("weights-words").textContent = `How the forecast ${this.lead(view)} is weighed now${of.times.length > 1 ? ", and since you chose the series" : ""}.`;
     if (of.times.length > 1) {
       const names = [...strongest].map((one) => one.name).sort();
