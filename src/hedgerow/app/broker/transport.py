@@ -28,7 +28,7 @@ from hedgerow.agents.ports import Batch, Partition
 
 logger = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.005  # between fetches that bring few records
+GATHER_SECONDS = 0.01  # between fetches that bring few records
 FEW = 500
 
 Polled = Callable[[float], None]  # told how long a fetch was waited for, in seconds
