@@ -38,7 +38,7 @@ class ForwardAgent(Agent):
         """Forward one batch, in one unit."""
         with self.meter.stage("decode"):
             batch, decoded, progress, storm = self._take(batch, holding)
-        with self.meter.stage("produce"):
+        with self.meter.stage("emit"):
             failures = _failures(decoded)
             refused = {failure.position for failure in failures}
             records = [

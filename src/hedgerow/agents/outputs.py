@@ -50,7 +50,7 @@ class Outputs:
             predictions = self._predictions(batch, decoded, result)
             alerts = [_alert(batch, decoded, event) for event in result.alerts]
             letters = [dead_letter_record(self._names.dead_letters, batch, f) for f in failures]
-        with self._meter.stage("produce"):
+        with self._meter.stage("emit"):
             emitter.emit(self._names.predictions, predictions)
             if alerts:
                 emitter.emit(self._names.alerts, alerts)

@@ -258,7 +258,7 @@ class Clock(Protocol):
         ...
 
 
-Stage = Literal["decode", "learn", "encode", "produce", "checkpoint"]
+Stage = Literal["decode", "learn", "encode", "emit", "checkpoint"]
 StateFault = Literal["tampered", "unreadable"]
 
 Incident = Literal["rollback", "revert", "gap"]

@@ -95,7 +95,7 @@ class WorkerMetrics:
         )  # fmt: skip
         self._stages = {
             stage: self._stage_seconds.labels(stage=stage)
-            for stage in ("poll", "decode", "learn", "encode", "produce", "checkpoint")
+            for stage in ("poll", "decode", "learn", "encode", "emit", "checkpoint")
         }
         self._outcomes = {
             outcome: self._readings.labels(outcome=outcome)
