@@ -85,6 +85,11 @@ def _checkpoint(name: str) -> Callable[[Parts], float]:
     return lambda parts: float(parts["checkpoints"]["result"]["presets"][PRESET][name])
 
 
+def _longest_stop(parts: Parts) -> float:
+    """Return the longest of what a checkpoint did by itself or within a batch's step."""
+    return max(_checkpoint(f"longest_{what}_ms")(parts) for what in ("callback", "copy"))
+
+
 def _in_redis(name: str) -> Callable[[Parts], float]:
     return lambda parts: _checkpoint(name)(parts) / _checkpoint("own_bytes")(parts)
 
@@ -115,8 +120,7 @@ GOALS = (
     Goal("latency at 10,000/s, p99", "latency", 50.0, _way("p99"), _ms),
     Goal("checkpoints' share of the worker's CPU, every 30 s", "checkpoints", 0.05,
          _checkpoint_share, percent),
-    Goal("longest stop of the loop by a checkpoint", "checkpoints", 20.0,
-         _checkpoint("longest_callback_ms"), _ms),
+    Goal("longest stop of the loop by a checkpoint", "checkpoints", 20.0, _longest_stop, _ms),
     Goal("bytes in Redis, in the state's own size, two generations", "checkpoints", 2.6,
          _in_redis("steady_bytes"), _times),
     Goal("the same at the peak", "checkpoints", 2.6, _in_redis("peak_bytes"), _times),
