@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from hedgerow.agents.ports import Batch, Emitter, Meter, OutRecord
+from hedgerow.agents.ports import Batch, Emitter, Meter, OutRecord, Partition
 from hedgerow.models import AlertEvent, Learner, Outcome, StepResult
 from hedgerow.topics import (
     DecodedBatch,
@@ -47,7 +47,7 @@ class Outputs:
         """Send a prediction for each learned reading, then alerts, then dead letters."""
         failures = failures_of(decoded, result)
         with self._meter.stage("encode"):
-            predictions = self._predictions(batch, decoded, result)
+            predictions = encode_learned(self._encoder, batch.partition, decoded, result)
             alerts = [_alert(batch, decoded, event) for event in result.alerts]
             letters = [dead_letter_record(self._names.dead_letters, batch, f) for f in failures]
         with self._meter.stage("emit"):
@@ -59,28 +59,6 @@ class Outputs:
         for event in result.alerts:
             self._meter.alert(event.kind, event.state)
         self._count(batch, decoded, result, failures, learner)
-
-    def _predictions(
-        self, batch: Batch, decoded: DecodedBatch, result: StepResult
-    ) -> list[tuple[bytes, bytes]]:
-        """Encode one record for each learned reading, column by column."""
-        rows = result.learned.tolist()
-        return self._encoder.encode(
-            batch.partition.topic,
-            batch.partition.number,
-            sensor_ids=[decoded.sensor_ids[row] for row in rows],
-            quantities=[decoded.quantities[row] for row in rows],
-            offsets=decoded.offsets[result.learned],
-            issued_ms=decoded.time_ms[result.learned],
-            observed=decoded.values[result.learned],
-            models=result.models,
-            horizons=result.horizons,
-            target_ms=result.target_ms,
-            predicted=result.predicted,
-            mean=result.mean,
-            lower=result.lower,
-            upper=result.upper,
-        )
 
     def _count(
         self,
@@ -103,6 +81,29 @@ class Outputs:
         self._meter.forecasts(
             used=int(by_outcome[Outcome.USED]), ignored=int(by_outcome[Outcome.IGNORED])
         )
+
+
+def encode_learned(
+    encoder: PredictionEncoder, partition: Partition, decoded: DecodedBatch, result: StepResult
+) -> list[tuple[bytes, bytes]]:
+    """Write one record for each learned reading, column by column."""
+    rows = result.learned.tolist()
+    return encoder.encode(
+        partition.topic,
+        partition.number,
+        sensor_ids=[decoded.sensor_ids[row] for row in rows],
+        quantities=[decoded.quantities[row] for row in rows],
+        offsets=decoded.offsets[result.learned],
+        issued_ms=decoded.time_ms[result.learned],
+        observed=decoded.values[result.learned],
+        models=result.models,
+        horizons=result.horizons,
+        target_ms=result.target_ms,
+        predicted=result.predicted,
+        mean=result.mean,
+        lower=result.lower,
+        upper=result.upper,
+    )
 
 
 def _alert(batch: Batch, decoded: DecodedBatch, event: AlertEvent) -> tuple[bytes, bytes]:

@@ -1,5 +1,7 @@
 """What stops a command, each with the exit code it ends with."""
 
+from typing import Self
+
 
 class AppError(Exception):
     """Root of what ends a command with a sentence instead of a traceback."""
@@ -53,6 +55,11 @@ class TopicMissing(AppError):
     """A topic that is needed does not exist."""
 
     exit_code = 9
+
+    @classmethod
+    def named(cls, topic: str) -> Self:
+        """Say which one, and what to run."""
+        return cls(f"there is no topic {topic}; run `hedgerow topics create`")
 
 
 class DemoFailed(AppError):

@@ -163,7 +163,8 @@ class PredictionEncoder:
             f'"quantity":{_json(quantity or None)},"source_offset":',
             f',"model":{_json(model)},"forecasts":[',
         )
-        both = b"".join(len(t.encode()).to_bytes(_LENGTH, "little") + t.encode() for t in texts)
+        encoded = [text.encode() for text in texts]
+        both = b"".join(len(text).to_bytes(_LENGTH, "little") + text for text in encoded)
         if len(self._names) >= NAMES_REMEMBERED:
             self._names.clear()
         found = self._names[name] = (series.encode(), both)
@@ -212,13 +213,13 @@ def _write(batch: _Batch, out: _Text, ends: NDArray[np.int64]) -> int:
         tail, name = _spans(batch.names, middle)
         at = _put(out, at, batch.start)
         at = _put_integer(out, at, batch.offsets[record])
-        at = _put_part(out, at, batch.names, head, middle)
+        at = _put(out, at, batch.names[head:middle])
         at = _put_integer(out, at, batch.offsets[record])
         at = _put(out, at, _ISSUED)
         at = _put_time(out, at, batch.issued_ms[record])
         at = _put(out, at, _OBSERVED)
         at, number = _put_number(out, at, batch.numbers, number)
-        at = _put_part(out, at, batch.names, tail, name)
+        at = _put(out, at, batch.names[tail:name])
         written = at
         for ahead in range(batch.horizons.shape[1]):
             if not batch.present[record, ahead]:
@@ -262,11 +263,6 @@ def _put(out: _Text, at: int, text: _Text) -> int:
     for i in range(len(text)):
         here[i] = text[i]
     return at + len(text)
-
-
-@_jit
-def _put_part(out: _Text, at: int, text: _Text, start: int, end: int) -> int:
-    return _put(out, at, text[start:end])
 
 
 @_jit

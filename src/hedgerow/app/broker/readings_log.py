@@ -64,7 +64,7 @@ def describe_log(admin: AdminClient, topic: str) -> LogFacts:
     except KafkaException as error:
         reason = error.args[0]
         if reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise TopicMissing(f"there is no topic {topic}; run `hedgerow topics create`") from None
+            raise TopicMissing.named(topic) from None
         if reason.code() in UNAUTHORISED:
             raise AccessRefused(
                 f"the broker does not let us see {topic}; allow this user READ and DESCRIBE on it"

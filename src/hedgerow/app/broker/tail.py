@@ -113,7 +113,7 @@ class Tail:
             need = Need("topic", self._topic, "Read")
             raise AccessRefused(lacking_sentence(kafka, [need]))
         if topic.error is not None or not topic.partitions:
-            raise TopicMissing(f"there is no topic {self._topic}; run `hedgerow topics create`")
+            raise TopicMissing.named(self._topic)
         return set(topic.partitions)
 
     def __enter__(self) -> Self:

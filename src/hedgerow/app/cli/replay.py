@@ -106,7 +106,7 @@ def replay(
     existing = existing_topics(admin, settings.kafka)
     require(admin, settings.kafka, [Need("topic", name, "Write")])
     if name not in existing:
-        raise TopicMissing(f"there is no topic {name}; run `hedgerow topics create`")
+        raise TopicMissing.named(name)
     began = monotonic()
     with (
         replaying.KafkaSender(settings.kafka, name) as sender,

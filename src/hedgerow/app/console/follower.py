@@ -182,7 +182,7 @@ class Follower:
             metadata = ask_metadata(consumer, watch, self._kafka, ANSWER_SECONDS, topic)
             found = metadata.topics[topic]
             if found.error is not None or not found.partitions:
-                raise self._no_topic(topic)
+                raise TopicMissing.named(topic)
             share = max(LEAST_FIRST, budget // len(found.partitions))
             for number in found.partitions:
                 if self._stop.is_set():
@@ -215,17 +215,12 @@ class Follower:
 
     def _mind(self, message: Message, error: KafkaError) -> None:
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-            raise self._refused(str(message.topic()))
+            need = Need("topic", str(message.topic()), "Read")
+            raise AccessRefused(lacking_sentence(self._kafka, [need]))
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise self._no_topic(str(message.topic()))
+            raise TopicMissing.named(str(message.topic()))
         if error.fatal():
             raise BrokerUnavailable(f"the console's consumer ended: {error.str()}")
-
-    def _no_topic(self, topic: str) -> TopicMissing:
-        return TopicMissing(f"there is no topic {topic}; run `hedgerow topics create`")
-
-    def _refused(self, topic: str) -> AccessRefused:
-        return AccessRefused(lacking_sentence(self._kafka, [Need("topic", topic, "Read")]))
 
     def _keep_up(self, consumer: Consumer, reached: Offsets) -> None:
         """Note how far the topic has grown; where that is too far ahead, go there."""

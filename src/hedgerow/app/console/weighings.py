@@ -1,7 +1,7 @@
 """How the experts of the chosen series are weighed, noted while somebody looks.
 
-Before: `session` asks the serving worker once a second. After: `views` shows the weights over
-time. What was before somebody looked is nowhere kept.
+Before: `session` asks the serving worker when a chosen series has news. After: `views` shows the
+weights over time. What was before somebody looked is nowhere kept.
 """
 
 from __future__ import annotations

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from hedgerow.agents.outputs import encode_learned
+from hedgerow.agents.ports import Partition
 from hedgerow.models import CityModel, Learner, Profile, encode_chunk
+from hedgerow.topics import DecodedBatch
 from hedgerow.topics.columns import PredictionEncoder
 
 SERIES = ("declared", "inferred")
@@ -36,27 +39,22 @@ def warm_up() -> None:
     learner = Learner(CityModel(profiles=(declared,)))
     readings = len(SERIES) * SLOTS
     slots = np.arange(readings, dtype=np.int64) // len(SERIES)
-    sensor_ids, quantities = [SERIES[i % len(SERIES)] for i in range(readings)], [""] * readings
-    time_ms, offsets = slots * HOUR_MS, np.arange(readings, dtype=np.int64)
-    values = np.sin(slots * (2 * np.pi / 24))
-    result = learner.step(sensor_ids, quantities, time_ms, values, offsets)
-    rows = result.learned
-    PredictionEncoder().encode(
-        "warm-up",
-        0,
-        sensor_ids=[sensor_ids[row] for row in rows.tolist()],
-        quantities=[quantities[row] for row in rows.tolist()],
-        offsets=offsets[rows],
-        issued_ms=time_ms[rows],
-        observed=values[rows],
-        models=result.models,
-        horizons=result.horizons,
-        target_ms=result.target_ms,
-        predicted=result.predicted,
-        mean=result.mean,
-        lower=result.lower,
-        upper=result.upper,
+    offsets = np.arange(readings, dtype=np.int64)
+    batch = DecodedBatch(
+        sensor_ids=[SERIES[i % len(SERIES)] for i in range(readings)],
+        quantities=[""] * readings,
+        experts=[""] * readings,
+        time_ms=slots * HOUR_MS,
+        values=np.sin(slots * (2 * np.pi / 24)),
+        offsets=offsets,
+        positions=offsets.tolist(),
+        failures=[],
+        rejected=0,
     )
+    result = learner.step(
+        batch.sensor_ids, batch.quantities, batch.time_ms, batch.values, batch.offsets
+    )
+    encode_learned(PredictionEncoder(), Partition("warm-up", 0), batch, result)
     chunks = {name: encode_chunk(raw) for name, raw in learner.capture().chunks.items()}
     restored = Learner.restore(learner.city, chunks)  # taking over and telling are compiled too
     restored.step([], [], slots[:0], np.zeros(0), slots[:0])

@@ -54,15 +54,12 @@ def begin_capture(learner: Learner) -> Capture:
 
 
 def copy_rows(learner: Learner, most_bytes: int) -> bool:
-    """Copy about so many bytes more of a capture's rows; tell whether it is complete."""
+    """Copy about so many bytes more of one bank's rows; tell whether the capture is complete."""
     for bank in learner.banks:
         if bank.copy is not None:
-            most_bytes = bank.copy.go_on(most_bytes)
-            if not bank.copy.done:
-                return False
-            bank.copy = None
-            if most_bytes <= 0:
-                break
+            if bank.copy.go_on(most_bytes):
+                bank.copy = None
+            break
     return all(bank.copy is None for bank in learner.banks)
 
 

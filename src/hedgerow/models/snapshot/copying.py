@@ -70,17 +70,12 @@ class RowCopy:
         """Copy those of these rows that have yet to be copied."""
         _copy(where, self._place, Planes(self._bank.rows, self._bank.singles), self._into)
 
-    def go_on(self, most_bytes: int) -> int:
-        """Copy about so many bytes more; return how many of them were not needed."""
+    def go_on(self, most_bytes: int) -> bool:
+        """Copy about so many bytes more; tell whether every row has been copied."""
         first, rows = self._reached, max(1, most_bytes // self._into.row_bytes)
-        self._reached = min(first + rows, len(self._wanted))
+        self._reached += rows
         self.before_step(self._wanted[first : self._reached])
-        return most_bytes - (self._reached - first) * self._into.row_bytes
-
-    @property
-    def done(self) -> bool:
-        """Whether every row has been copied."""
-        return self._reached == len(self._wanted)
+        return self._reached >= len(self._wanted)
 
 
 @jit

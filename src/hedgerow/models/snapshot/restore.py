@@ -32,11 +32,10 @@ from hedgerow.models.snapshot.capture import (
     silence_name,
 )
 from hedgerow.models.snapshot.chunks import RawChunk, decode_chunk
+from hedgerow.models.snapshot.copying import Planes
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner
-
-Planes = tuple[NDArray[np.float64], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +237,7 @@ def _planes(raw: RawChunk, old_fields: tuple[Field, ...], rows: int) -> Planes:
         if plane.shape != (rows, width) or plane.dtype != dtype:
             raise SnapshotError(f"{raw.name}: rows are not of the stated size")
         found.append(plane)
-    return found[0], found[1]
+    return Planes(*found)
 
 
 def _move(
@@ -246,7 +245,7 @@ def _move(
 ) -> set[str]:
     """Copy the fields that both layouts have, and return their names."""
     span = slice(first, first + int(mine.sum()))
-    into = (bank.rows[span], bank.singles[span])
+    into = Planes(bank.rows[span], bank.singles[span])
     if bank.layout.fields == old_fields:  # the usual case, and rows are large
         taken = slice(None) if mine.all() else mine
         into[0][:], into[1][:] = planes[0][taken], planes[1][taken]
