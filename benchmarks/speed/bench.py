@@ -7,7 +7,7 @@ import os
 import platform
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -45,11 +45,14 @@ class Bench:
     size: float = 1.0
     runs: int = 3
     soak: int = 0
-    _filled: dict[tuple[int, int, int], str] = field(default_factory=dict)
 
     def readings(self, count: int) -> int:
         """Scale a number of readings to the size that was asked for."""
         return max(20_000, int(count * self.size))
+
+    def series(self, count: int, least: int = 100) -> int:
+        """Scale a number of series to the size that was asked for; it is never enlarged."""
+        return max(least, int(count * min(1.0, self.size)))
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
@@ -84,17 +87,6 @@ def profiles(preset: str, **more: object) -> dict[str, str]:
     {'HEDGEROW_PROFILES': '[{"name": "default", "experts": ["lean"]}]'}
     """
     return {"HEDGEROW_PROFILES": json.dumps([{"name": "default", "experts": [preset], **more}])}
-
-
-def declared(period_seconds: int) -> dict[str, object]:
-    """Return what a profile says of a period that need not be inferred.
-
-    Examples
-    --------
-    >>> declared(3600)
-    {'period_seconds': 3600}
-    """
-    return {"period_seconds": period_seconds}
 
 
 def keep(part: str, result: Mapping[str, Any], bench: Bench) -> Path:

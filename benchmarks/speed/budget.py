@@ -47,15 +47,12 @@ class Ledger:
     ----------
     spent : dict
         Nanoseconds by step; what is nested in another step is taken out of that.
-    calls : dict
-        How often each step was taken.
     longest : dict
         Wall nanoseconds of the longest single call, what is nested included.
     """
 
     def __init__(self) -> None:
         self.spent: dict[str, int] = defaultdict(int)
-        self.calls: dict[str, int] = defaultdict(int)
         self.longest: dict[str, int] = defaultdict(int)
         self._steps: list[str] = []
         self._since = 0
@@ -74,7 +71,6 @@ class Ledger:
             moment = now()
             self._steps.pop()
             self.spent[step] += moment - self._since
-            self.calls[step] += 1
             self._since = moment
             took = time.perf_counter_ns() - began
             self.longest[step] = max(self.longest[step], took)
@@ -144,7 +140,6 @@ class Book:
                 {
                     "thread": thread.name,
                     "spent": ledger.spent,
-                    "calls": ledger.calls,
                     "longest": ledger.longest,
                 }
                 for thread, ledger in self._ledgers
@@ -182,7 +177,7 @@ def run() -> None:
         (Learner, "copy_rows", "copy"),
         (RowCopy, "before_step", "copy"),
         (ForecastAgent, "_step", "agent"),
-        (BatchConsumer, "_to_message", "transport"),
+        (BatchConsumer, "_one_message", "transport"),
     ):
         book.around(owner, name, step)
     book.mark(Holdings, "assign")

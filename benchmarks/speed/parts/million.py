@@ -21,7 +21,7 @@ ROOM = {
 
 def measure(bench: Bench) -> dict[str, Any]:
     """Let one worker learn a million series; it is killed at the end, not saved."""
-    series = max(1_000, int(SERIES * min(1.0, bench.size)))
+    series = bench.series(SERIES, least=1_000)
     count = series + bench.readings(READINGS)
     bench.topics.make(TOPIC)
     fill(bench.servers.bootstrap, TOPIC, count, series, period_seconds=HOUR)

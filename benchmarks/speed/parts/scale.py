@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.bench import PRESETS, Bench, declared, profiles
+from benchmarks.speed.bench import PRESETS, Bench, profiles
 from benchmarks.speed.contest import Run
 from benchmarks.speed.parts import profile
 from benchmarks.speed.parts.checkpoints import row_bytes
@@ -29,11 +29,7 @@ LEAST = {"horizons": (1,), "drift": False}
 
 def measure(bench: Bench) -> dict[str, Any]:
     """Measure every number of series, then a takeover of the most."""
-    by_count: dict[int, dict[str, float]] = {}
-    for series in COUNTS:
-        by_count[max(100, int(series * min(1.0, bench.size)))] = _cost(
-            bench, max(100, int(series * min(1.0, bench.size)))
-        )
+    by_count = {series: _cost(bench, series) for series in map(bench.series, COUNTS)}
     least, most = min(by_count), max(by_count)
     grown = (by_count[most]["rss_mb"] - by_count[least]["rss_mb"]) * 2**20
     return {
@@ -46,7 +42,7 @@ def measure(bench: Bench) -> dict[str, Any]:
             for name, period in (("hourly", HOUR), ("five-minute", FIVE_MINUTES))
         }
         | {"least, hourly": row_bytes_of_least()},
-        "takeover": _takeover(bench, max(100, int(TAKEN_OVER * min(1.0, bench.size)))),
+        "takeover": _takeover(bench, bench.series(TAKEN_OVER)),
     }
 
 
@@ -66,7 +62,7 @@ def _cost(bench: Bench, series: int) -> dict[str, float]:
     count = series + bench.readings(READINGS)
     bench.topics.make(topic)
     fill(bench.servers.bootstrap, topic, count, series, period_seconds=HOUR)
-    settings = profiles(PRESET, **declared(HOUR))
+    settings = profiles(PRESET, period_seconds=HOUR)
     with Worker(bench.servers, topic, bench.folder, settings=settings) as worker:
         worker.wait_ready()
         run: Run = bench.watcher.follow(
@@ -84,7 +80,7 @@ def _takeover(bench: Bench, series: int) -> dict[str, float]:
     slots = 3
     bench.topics.make(topic, later)
     fill(bench.servers.bootstrap, topic, slots * series, series, period_seconds=HOUR)
-    settings = profiles(PRESET, **declared(HOUR))
+    settings = profiles(PRESET, period_seconds=HOUR)
     often = {"HEDGEROW_CHECKPOINT__INTERVAL_SECONDS": "5"}
     with Worker(bench.servers, topic, bench.folder, settings=settings | often) as first:
         first.wait_ready()

@@ -10,7 +10,7 @@ from benchmarks.speed.bench import PRESETS, Bench, profiles
 from benchmarks.speed.contest import Run, middle
 from benchmarks.speed.readings import fill
 from benchmarks.speed.table import Kept, blocks, grid
-from benchmarks.speed.worker import Worker
+from benchmarks.speed.worker import SAVED, Worker
 
 READINGS = 3_000_000  # long enough for a checkpoint of every partition at the default interval
 SERIES = 1_000
@@ -83,7 +83,7 @@ def _ours(bench: Bench, preset: str, count: int) -> tuple[Run, float]:
     seen: list[float] = []
 
     def look() -> None:
-        seen.append(worker.metrics().get('hedgerow_checkpoints_total{outcome="saved"}', 0.0))
+        seen.append(worker.metrics().get(SAVED, 0.0))
 
     with Worker(bench.servers, TOPIC, bench.folder, settings=profiles(preset)) as worker:
         worker.wait_ready()
