@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.speed.bench import Bench, profiles
 from benchmarks.speed.parts.scale import HOUR, LEAST, SILENT, row_bytes_of_least
+from benchmarks.speed.parts.takeover import take_over, told
 from benchmarks.speed.readings import fill
 from benchmarks.speed.table import Kept, blocks
 from benchmarks.speed.worker import Worker
@@ -20,7 +21,7 @@ ROOM = {
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Let one worker learn a million series; it is killed at the end, not saved."""
+    """Let one worker learn a million series, then time a takeover of as many."""
     series = bench.series(SERIES, least=1_000)
     count = series + bench.readings(READINGS)
     bench.topics.make(TOPIC)
@@ -32,7 +33,7 @@ def measure(bench: Bench) -> dict[str, Any]:
             worker.child, worker.predictions, count, begin=series + count // 20,
             progress=bench.task(f"{series:,} series", count),
         )  # fmt: skip
-        worker.child.kill()
+        worker.child.kill()  # nothing is to be saved of it
     bench.topics.delete(TOPIC, *worker.outputs)
     return {
         "series": series,
@@ -40,6 +41,7 @@ def measure(bench: Bench) -> dict[str, Any]:
         "cpu_us": run.cpu_us,
         "per_second": run.per_second,
         "rss_mb": run.rss_mb,
+        "takeover": take_over(bench, series, settings),
     }
 
 
@@ -52,4 +54,5 @@ def section(part: Kept) -> str:
         `holt`, no alerts; {result["row_bytes"]:,} bytes of state a series):
         {result["cpu_us"]:.1f} µs a reading, {result["per_second"]:,.0f} readings/s,
         {result["rss_mb"] / 1024:.1f} GB of memory. No checkpoint fell into the window.""",
+        f"**Takeover.** {told(result['takeover'])}",
     )

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.bench import PRESETS, Bench, profiles
 from benchmarks.speed.contest import Run
-from benchmarks.speed.parts import profile
 from benchmarks.speed.parts.checkpoints import row_bytes
+from benchmarks.speed.parts.takeover import take_over, told
 from benchmarks.speed.readings import fill
 from benchmarks.speed.table import Kept, blocks, grid
-from benchmarks.speed.worker import Worker, path_of_modules
+from benchmarks.speed.worker import Worker
 from hedgerow.models import AlertSwitches
 
 COUNTS = (1_000, 10_000, 100_000)
 TAKEN_OVER = 100_000
 READINGS = 600_000  # beyond the first slot, in which every series is new
 HOUR, FIVE_MINUTES = 3_600, 300
-SAVED_SECONDS = 180.0
 PRESET = "lean"
 # The least that a profile can be told to do: one horizon, one cheap expert, no alert.
 SILENT = {name: False for name in ("bound", "forecast_breach", "anomaly", "drift", "stuck",
@@ -42,7 +39,9 @@ def measure(bench: Bench) -> dict[str, Any]:
             for name, period in (("hourly", HOUR), ("five-minute", FIVE_MINUTES))
         }
         | {"least, hourly": row_bytes_of_least()},
-        "takeover": _takeover(bench, bench.series(TAKEN_OVER)),
+        "takeover": take_over(
+            bench, bench.series(TAKEN_OVER), profiles(PRESET, period_seconds=HOUR)
+        ),
     }
 
 
@@ -74,76 +73,6 @@ def _cost(bench: Bench, series: int) -> dict[str, float]:
     return {"cpu_us": run.cpu_us, "per_second": run.per_second, "rss_mb": run.rss_mb}
 
 
-def _takeover(bench: Bench, series: int) -> dict[str, float]:
-    """Let one worker learn and save; time another one from its assignment to its first word."""
-    topic, later = f"takeover-{series}", f"takeover-{series}-predictions"
-    slots = 3
-    bench.topics.make(topic, later)
-    fill(bench.servers.bootstrap, topic, slots * series, series, period_seconds=HOUR)
-    settings = profiles(PRESET, period_seconds=HOUR)
-    often = {"HEDGEROW_CHECKPOINT__INTERVAL_SECONDS": "5"}
-    with Worker(bench.servers, topic, bench.folder, settings=settings | often) as first:
-        first.wait_ready()
-        bench.watcher.wait(first.child, first.predictions, slots * series)
-        _wait_saved(first)
-    fill(bench.servers.bootstrap, topic, series, series, period_seconds=HOUR,
-         first=slots * series)  # fmt: skip
-    book = bench.new_folder() / "book.json"
-    second_settings = {
-        **settings,
-        **path_of_modules(),
-        "HEDGEROW_BENCH_BOOK": str(book),
-        "HEDGEROW_TOPICS__PREDICTIONS": later,
-    }
-    with Worker(
-        bench.servers, topic, bench.folder, name=first.name, settings=second_settings,
-        command=profile.COMMAND,
-    ) as second:  # fmt: skip
-        spawned = time.time()
-        bench.watcher.wait(second.child, later, 1)
-        seen = time.time()
-        assigned = profile.read_book(second.pid, book)["marks"]["assign"][0]
-        bench.watcher.wait(second.child, later, series)
-        caught_up = time.time()
-        restored = _restored(second.child.log)
-    bench.topics.delete(topic, later, *first.outputs)
-    found = {
-        "series": float(series),
-        "restored": float(restored),
-        "assigned_to_first": seen - assigned,
-        "spawned_to_first": seen - spawned,
-        "assigned_to_all": caught_up - assigned,
-    }
-    bench.say(f"  takeover of {series:,} series: {found['assigned_to_first']:.1f} s")
-    return found
-
-
-def _wait_saved(worker: Worker) -> None:
-    """Wait until every partition's last offset is in Redis."""
-    deadline = time.monotonic() + SAVED_SECONDS
-    while True:
-        metrics = worker.metrics()
-        behind = [
-            name
-            for name, value in metrics.items()
-            if name.startswith("hedgerow_next_offset{")
-            and metrics.get(name.replace("next_offset", "saved_offset")) != value
-        ]
-        if not behind:
-            return
-        worker.check(deadline)
-        time.sleep(0.5)
-
-
-def _restored(log: Path) -> int:
-    """Count the series that a worker's log says were restored."""
-    return sum(
-        int(line.split(": ", 1)[1].split()[0])
-        for line in log.read_text("utf-8").splitlines()
-        if " series restored," in line
-    )
-
-
 def section(part: Kept) -> str:
     """Write cost, memory and takeover."""
     result = part["result"]
@@ -159,7 +88,6 @@ def section(part: Kept) -> str:
         for series, found in result["by_count"].items()
     ]
     sizes = [[what, f"{size:,}"] for what, size in result["row_bytes"].items()]
-    taken = result["takeover"]
     head = ["series", "CPU µs a reading", "× the fewest", "readings/s", "worker's memory, MB"]
     return blocks(
         "Many series",
@@ -170,9 +98,5 @@ def section(part: Kept) -> str:
         Of these its state, by profile (the least that can be declared: one horizon, `holt`, no
         alerts):""",
         grid(["profile", "bytes a series"], sizes),
-        f"""**Takeover.** A worker ends whose {taken["series"]:,.0f} series are in Redis
-        ({taken["restored"]:,.0f} were restored): the next one publishes its first prediction
-        **{taken["assigned_to_first"]:.1f} s** after the partitions were assigned to it,
-        {taken["spawned_to_first"]:.1f} s after its process was started, and has answered one
-        reading of every series {taken["assigned_to_all"]:.1f} s after assignment.""",
+        f"**Takeover.** {told(result['takeover'])}",
     )

@@ -8,6 +8,7 @@ and the configuration alone, not on where one batch ends and the next begins.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from hedgerow.models.snapshot.capture import begin_capture, copy_rows, mark_all
 from hedgerow.models.snapshot.chunks import Array, Capture
 from hedgerow.models.snapshot.restore import restore_state
 from hedgerow.models.zone import zone_table
+
+Number = TypeVar("Number", np.int64, np.float64)
 
 # The year 3000: every target time that can follow still fits a calendar.
 MAX_TIME_MS = 32_503_680_000_000
@@ -72,6 +75,7 @@ class Learner:
         self._max_series = max_series
         self._zone = zone_table(city.timezone, city.holidays)
         self._outside = [{name: i for i, name in enumerate(p.outside)} for p in city.profiles]
+        self._watched = np.array([p.alerts.silent for p in city.profiles])
         self._widest = max(len(p.horizons) for p in city.profiles)
 
     @property
@@ -110,9 +114,9 @@ class Learner:
         StepResult
         """
         # Compiled for plain writable columns; others would be compiled for again.
-        time_ms = np.require(time_ms, np.int64, ["C", "W"])
-        values = np.require(values, np.float64, ["C", "W"])
-        offsets = np.require(offsets, np.int64, ["C", "W"])
+        time_ms = _plain(time_ms, np.int64)
+        values = _plain(values, np.float64)
+        offsets = _plain(offsets, np.int64)
         out = outputs(len(sensor_ids), self._widest)
         forecasts = _forecasts(experts)
         is_forecast = np.zeros(len(sensor_ids), bool)
@@ -125,7 +129,7 @@ class Learner:
         self.signals.follow(self.series, self.banks)
         ids = self.series.lookup(sensor_ids, quantities)
         bank_of = np.where(ids >= 0, self.series.banks[ids], NOWHERE)
-        for p in np.flatnonzero(usable & (bank_of < 0)).tolist():
+        for p in (usable & (bank_of < 0)).nonzero()[0].tolist():
             series = self.series.find(sensor_ids[p], quantities[p])
             if is_forecast[p]:
                 if series >= 0:  # its row may have come with a reading of this batch
@@ -167,10 +171,12 @@ class Learner:
             )
 
         self._count(out.outcomes)
-        silence = self._hear(np.flatnonzero(out.outcomes == kernel.LEARNED), ids, time_ms, offsets)
+        learned = (out.outcomes == kernel.LEARNED).nonzero()[0]
+        silence = self._hear(learned, ids, time_ms, offsets)
         refusals.sort(key=lambda refusal: refusal.position)
         return self._result(
             out,
+            learned,
             ids=ids,
             bank_of=bank_of,
             time_ms=time_ms,
@@ -200,9 +206,9 @@ class Learner:
 
     def watched_periods(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the periods of series, 0 where none is known or silence does not matter."""
-        wanted = np.array([p.alerts.silent for p in self.city.profiles])
         periods = np.array([bank.period_ms for bank in self.banks] + [0], np.int64)
-        return np.where(wanted[self.series.profiles[series]], periods[self.series.banks[series]], 0)
+        watched = self._watched[self.series.profiles[series]]
+        return np.where(watched, periods[self.series.banks[series]], 0)
 
     def _settle(self, series: int, time_ms: int, value: float) -> int:
         """Bring a series without a row nearer to one; return the reading's outcome so far."""
@@ -275,6 +281,7 @@ class Learner:
     def _result(
         self,
         out: kernel.Outputs,
+        learned: NDArray[np.int64],
         *,
         ids: NDArray[np.int64],
         bank_of: NDArray[np.int64],
@@ -283,7 +290,6 @@ class Learner:
         silence: Array,
         refusals: list[Refusal],
     ) -> StepResult:
-        learned = np.flatnonzero(out.outcomes == kernel.LEARNED)
         events = out.events.lines[: out.events.used[0]]
         alerts: list[AlertEvent] = []
         for event in events:
@@ -296,16 +302,17 @@ class Learner:
             alerts.append(read_silence(event, who, float(values[int(event[OF_POSITION])])))
         alerts.sort(key=lambda alert: alert.position)
         names = [p.name for p in self.city.profiles]
+        rows = slice(None) if len(learned) == len(out.outcomes) else learned  # all: no copies
         return StepResult(
             outcomes=out.outcomes,
             learned=learned,
-            horizons=out.horizons[learned],
-            target_ms=out.target_ms[learned],
-            predicted=out.predicted[learned],
-            mean=out.mean[learned],
-            lower=out.lower[learned],
-            upper=out.upper[learned],
-            models=[names[i] for i in self.series.profiles[ids[learned]].tolist()],
+            horizons=out.horizons[rows],
+            target_ms=out.target_ms[rows],
+            predicted=out.predicted[rows],
+            mean=out.mean[rows],
+            lower=out.lower[rows],
+            upper=out.upper[rows],
+            models=[names[i] for i in self.series.profiles[ids[rows]].tolist()],
             alerts=alerts,
             refusals=refusals,
         )
@@ -383,6 +390,13 @@ class Learner:
         learner = cls(city, max_series=max_series)
         restore_state(learner, chunks)
         return learner
+
+
+def _plain(column: NDArray[Number], kind: type[Number]) -> NDArray[Number]:
+    """Return a column as the kernel is compiled for: of this type, contiguous and writable."""
+    if column.dtype == kind and column.flags.carray:
+        return column
+    return np.require(column, kind, ["C", "W"])
 
 
 MUCH = 2**40  # bytes, more than there are

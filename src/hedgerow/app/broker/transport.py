@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import consumer, fetcher
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage
@@ -28,8 +29,7 @@ from hedgerow.agents.ports import Batch, Partition
 
 logger = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.01  # between fetches that bring few records
-FEW = 500
+PACE_SECONDS = 0.01  # from one fetch to the next: every batch costs some 0.3 ms
 
 Polled = Callable[[float], None]  # told how long a fetch was waited for, in seconds
 
@@ -54,8 +54,6 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
         self._expected: dict[TP, int] = {}  # the next offset to deliver
         self._skipped: dict[TP, int] = {}  # up to where, where messages are gone from Kafka
         self._seek_back: set[TP] = set()  # fetched in vain since, or just assigned
-        self._fetched = 0  # records, the last time
-        self._fetched_at = 0.0
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Load the state of what is assigned and seek to the offsets it has reached.
@@ -74,7 +72,6 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """Fetch, and yield one message for each partition that has something."""
-        await self._gather()
         if self.flow_active and self._seek_back:
             await self._go_back()
         began = time.perf_counter()
@@ -86,7 +83,6 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
             await self._out_of_range(error.args[0])
             return
         self._polled(time.perf_counter() - began)
-        self._fetched = sum(map(len, (records or {}).values()))
         if records is None or self.should_stop:
             return
         if not self.flow_active:
@@ -120,13 +116,6 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
             *tp, last.offset, last.timestamp / 1000, 0, (), None, batch, None,
             tp=tp, generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
-
-    async def _gather(self) -> None:
-        """Where little comes at a time, wait for more of it: every batch costs some 0.3 ms."""
-        pause = GATHER_SECONDS - (time.monotonic() - self._fetched_at)
-        if self._fetched < FEW and pause > 0.0:
-            await asyncio.sleep(pause)
-        self._fetched_at = time.monotonic()
 
     async def _go_back(self) -> None:
         """Seek to the next undelivered offset wherever a fetch may have gone past it."""
@@ -193,6 +182,28 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
         """Leave stall detection to the consumer lag metric."""
 
 
+class _PacedFetcher(fetcher.Fetcher):  # type: ignore[misc]  # nor aiokafka
+    """Asks a broker for more no sooner than a pace after it last asked.
+
+    Where little comes at a time, more of it comes together then, and what comes is fresh: the
+    stock fetcher asks again as soon as a fetch was taken, and keeps the few records that it gets
+    until the loop has worked off the fetch before.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._asked_at: dict[int, float] = {}  # by broker
+        super().__init__(*args, **kwargs)
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
+        pause = self._asked_at.get(node_id, -math.inf) + PACE_SECONDS - time.monotonic()
+        try:
+            await asyncio.sleep(max(0.0, pause))
+        except asyncio.CancelledError:
+            return False  # as the stock one: closed, or the assignment has changed
+        self._asked_at[node_id] = time.monotonic()
+        return bool(await super()._proc_fetch_request(assignment, node_id, request))
+
+
 class _ParsedRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # nor aiokafka
     """What was fetched of a partition, its records as they were parsed."""
 
@@ -214,6 +225,7 @@ class BatchTransport(stock.Transport):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         # The fetcher, made deep inside the consumer, looks this name up whenever it fetches.
         fetcher.PartitionRecords = _ParsedRecords
+        consumer.Fetcher = _PacedFetcher
         self._make = partial(BatchConsumer, assign=assign, go_on=go_on, polled=polled)
 
     def create_consumer(self, callback: Any, **kwargs: Any) -> BatchConsumer:

@@ -237,13 +237,13 @@ class Silence:
         self._grow(count)
         if len(learned.positions) == 0:
             return np.empty((0, TRANSITION))
-        self.dirty.update(np.unique(learned.series // CHUNK_SERIES).tolist())
+        self.dirty.update((learned.series // CHUNK_SERIES).tolist())
         self.moved = True
         found = np.empty((count + 2 * len(learned.positions), TRANSITION))
         used = follow(self.lines[:count], self.clock, learned, found)
-        opened = found[:used, OF_SERIES].astype(np.int64)
-        self.dirty.update(np.unique(opened // CHUNK_SERIES).tolist())
-        return found[:used]
+        found = found[:used]
+        self.dirty.update((found[:, OF_SERIES].astype(np.int64) // CHUNK_SERIES).tolist())
+        return found
 
     def _grow(self, count: int) -> None:
         if count > len(self.lines):

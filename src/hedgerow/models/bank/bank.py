@@ -91,12 +91,17 @@ class Bank:
 
     def add_blank(self, rows: int) -> int:
         """Start that many rows and return the first."""
+        first = self.extend(rows)
+        self.rows[first : self.count] = self.layout.blank
+        self.singles[first : self.count] = self.layout.blank_single
+        return first
+
+    def extend(self, rows: int) -> int:
+        """Take room for that many rows, whatever is in it, and return the first."""
         first = self.count
         if first + rows > len(self.rows):
             self.reserve(max(16, len(self.rows), rows))
         self.count += rows
-        self.rows[first : self.count] = self.layout.blank
-        self.singles[first : self.count] = self.layout.blank_single
         self.dirty.update(range(first // CHUNK_ROWS, (self.count - 1) // CHUNK_ROWS + 1))
         return first
 
@@ -142,7 +147,7 @@ class Bank:
         """Note which rows are about to change, and let a copy under way have them first."""
         if self.copy is not None:
             self.copy.before_step(where)
-        self.dirty.update(np.unique(where // CHUNK_ROWS).tolist())
+        self.dirty.update((where // CHUNK_ROWS).tolist())
 
     def plugin_chunk(self, name: str, chunk: int) -> RawChunk | None:
         """Return the state of plug-ins beside a chunk of rows; none here."""
@@ -221,7 +226,8 @@ def _rules(profile: Profile) -> Rules:
 def outputs(readings: int, horizons: int) -> kernel.Outputs:
     """Make room for what a step of that many readings can write."""
     shape = (readings, horizons)
-    predicted, mean, lower, upper = np.full((4, *shape), np.nan)
+    predicted, mean, lower, upper = forecasts = np.empty((4, *shape))
+    forecasts.fill(np.nan)
     return kernel.Outputs(
         outcomes=np.full(readings, kernel.REJECTED, np.int8),
         horizons=np.zeros(shape, np.int32),

@@ -104,13 +104,13 @@ class PluginBank(Bank):
         self.models: list[list[list[Regressor]]] = []
         self._key = key
 
-    def add_blank(self, rows: int) -> int:
-        """Start rows, each with untrained plug-ins."""
+    def extend(self, rows: int) -> int:
+        """Take room for rows, each with untrained plug-ins."""
         for _ in range(rows):
             self.models.append(
                 [[make_regressor(e) for e in self.profile.river] for _ in self.profile.horizons]
             )
-        return super().add_blank(rows)
+        return super().extend(rows)
 
     def step(
         self,

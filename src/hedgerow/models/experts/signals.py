@@ -107,9 +107,9 @@ class Signals:
             Bank and positions, to be stepped in this order. Readings of series that look at
             each other keep the order of the log; others need not.
         """
-        numbers = [number for number in np.unique(bank_of).tolist() if number >= 0]
+        numbers = sorted(set(bank_of.tolist()) - {NOWHERE})
         if not self.active or len(numbers) <= 1:
-            return [(number, np.flatnonzero(bank_of == number)) for number in numbers]
+            return [(number, (bank_of == number).nonzero()[0]) for number in numbers]
         turns = np.full(len(ids), NOWHERE)
         latest, after = np.full((2, self._count), NOWHERE)
         take_turns(ids, bank_of, banks, self._links, latest, after, turns)

@@ -190,14 +190,17 @@ class _Restoration:
                 self.same &= target == number
                 bank, mine = self.learner.banks[target], profile_of == index
                 bank.reserve(to_come.pop(index, 0))
-                first = bank.add_blank(int(mine.sum()))
+                count = int(mine.sum())
+                as_it_was = bank.layout.fields == old_fields  # the usual case, and rows are large
+                old_fields = bank.layout.fields if as_it_was else old_fields  # compared at once
+                first = bank.extend(count) if as_it_was else bank.add_blank(count)
                 for i, one in enumerate(series[mine].tolist()):
                     self.learner.series.place(one, target, first + i)
                 kept = _move(rows, mine, old_fields, bank, first)
-                if bank.layout.fields != old_fields or profile.name in self.changed:
+                if not as_it_was or profile.name in self.changed:
                     self.same = False
                     self.note(_what_fits(profile, bank, kept))
-                if profile.river and bank.layout.fields == old_fields:
+                if profile.river and as_it_was:
                     plugins = self.read(plugins_name(number, chunk))
                     bank.restore_plugins(plugins, first, mine, rows=len(series))
 
@@ -246,7 +249,7 @@ def _move(
     """Copy the fields that both layouts have, and return their names."""
     span = slice(first, first + int(mine.sum()))
     into = Planes(bank.rows[span], bank.singles[span])
-    if bank.layout.fields == old_fields:  # the usual case, and rows are large
+    if bank.layout.fields == old_fields:
         taken = slice(None) if mine.all() else mine
         into[0][:], into[1][:] = planes[0][taken], planes[1][taken]
         return {field.name for field in old_fields}
