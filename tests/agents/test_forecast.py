@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
 from rig import PARTITION, Rig, batch, log
 
+from hedgerow.agents import holding
 from hedgerow.agents.ports import OutRecord
-from hedgerow.models import CityModel, Profile
+from hedgerow.models import CityModel, Profile, StepResult
 from hedgerow.topics import decode_alert, decode_prediction
 
 HOURLY = CityModel(profiles=(Profile("hourly", period_seconds=3600, bound_upper=100.0),))
@@ -90,6 +93,39 @@ async def test_a_hole_in_the_log_is_no_gap_in_the_deliveries(rig: Rig) -> None:
     await rig.feed(batch(messages[:1]), batch(messages[2:], start=1))
     assert rig.realigned == []
     assert rig.learner.counts.learned == 2
+
+
+async def test_while_rows_are_copied_a_batch_is_stepped_in_pieces(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = [reading(0, sensor=f"s{n}") for n in range(10)]
+    more = [reading(1 + n // 10, 2.0 * n, f"s{n % 10}") for n in range(50)]
+    messages = log([*first, *more])
+    whole = Rig(HOURLY)
+    await whole.assign()
+    await whole.feed(batch(messages[:10]), batch(messages[10:]))
+
+    await rig.feed(batch(messages[:10]))
+    monkeypatch.setattr(holding, "COPIED_AT_ONCE_BYTES", 4 * rig.learner.row_bytes)
+    monkeypatch.setattr(holding, "SLICE_BYTES", 1)  # a row
+    rig.clock.now += 3600.0
+    rig.holdings.checkpoint_when_due()
+    while not rig.learner.copying:
+        await asyncio.sleep(0)
+    seen: list[int] = []
+    step = rig.learner.step
+
+    def counted(sensor_ids: list[str], *columns: Any, **more: Any) -> StepResult:
+        seen.append(len(sensor_ids))
+        return step(sensor_ids, *columns, **more)
+
+    monkeypatch.setattr(rig.learner, "step", counted, raising=False)
+    await rig.feed(batch(messages[10:]))
+    assert seen[0] == 4
+    assert seen[-1] > 4, "not once all is copied"
+    assert sum(seen) == 50
+    assert rig.realigned == []
+    assert rig.emitter.records == whole.emitter.records
 
 
 async def test_a_partition_of_another_worker_is_left_alone(rig: Rig) -> None:

@@ -12,6 +12,7 @@ from hedgerow.agents.ports import Claim, Meter, Progress
 from hedgerow.models import Capture, Learner
 
 SLICE_BYTES = 2**20  # copied without a pause: 0.5 to 2 ms, new memory's page faults included
+COPIED_AT_ONCE_BYTES = 4 * 2**20  # of rows that are copied because they are about to be stepped
 NOWHERE = -1  # next offset of a partition whose start has yet to be asked for
 
 
@@ -40,6 +41,13 @@ class Holding:
     due_at: float
     progress: Progress = Progress()
     saving: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @property
+    def most_messages(self) -> int:
+        """How many messages may be stepped without a pause; 0 for any number."""
+        if not self.learner.copying:
+            return 0
+        return max(1, COPIED_AT_ONCE_BYTES // self.learner.row_bytes)
 
     async def copied(self, meter: Meter) -> Capture:
         """Copy the state as it is now, in slices between the batches that come meanwhile."""

@@ -6,8 +6,9 @@ Before: ``app/broker/transport`` delivers runs of messages of one partition. Aft
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ class Agent:
 
     async def run(self, batches: AsyncIterable[Batch]) -> None:
         """Work through the batches, one after the other."""
-        async for batch in batches:
+        async for batch in self._pieces(batches):
             try:
                 await self.emitter.room()
             except (EmitFailed, Refused) as error:
@@ -85,6 +86,22 @@ class Agent:
                 return
             self.probe.at("emitted")
             self.holdings.checkpoint_when_due()
+
+    async def _pieces(self, batches: AsyncIterable[Batch]) -> AsyncIterator[Batch]:
+        """Cut batches while a checkpoint copies their partition, and let others run in between.
+
+        Every row is copied before its step then, which would stop the loop for as long as a
+        batch has rows.
+        """
+        async for batch in batches:
+            rest = batch
+            while holding := self.holdings.get(rest.partition):
+                if not 0 < holding.most_messages < len(rest.messages):
+                    break
+                piece, rest = rest.split(holding.most_messages)
+                yield piece
+                await asyncio.sleep(0)
+            yield rest
 
     def _step(self, batch: Batch, holding: Holding) -> Storm | None:
         """Take one batch from bytes to outputs; nothing here waits, so it is one unit.

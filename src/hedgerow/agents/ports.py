@@ -68,6 +68,14 @@ class Batch:
         last = self.messages[position].offset
         return replace(self, next_offset=last, messages=self.messages[:position])
 
+    def split(self, count: int) -> tuple[Batch, Batch]:
+        """Return the first so many messages, and the rest, as two batches that go on."""
+        middle = self.messages[count - 1].offset + 1
+        return (
+            replace(self, next_offset=middle, messages=self.messages[:count]),
+            replace(self, start=middle, messages=self.messages[count:], skipped=0),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

@@ -369,6 +369,16 @@ class Learner:
         """Go on with a capture by about so many bytes; tell whether it is complete."""
         return copy_rows(self, most_bytes)
 
+    @property
+    def copying(self) -> bool:
+        """Whether a capture has yet to be completed."""
+        return any(bank.copy is not None for bank in self.banks)
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of the widest row, 0 before there is one."""
+        return max((bank.row_bytes for bank in self.banks), default=0)
+
     def recapture_all(self) -> None:
         """Mark everything changed, so that the next capture is complete."""
         mark_all(self)

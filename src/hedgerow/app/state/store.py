@@ -87,7 +87,8 @@ return redis.call('HDEL', KEYS[1], 'staged', 'previous')
 """
 
 REFUSED_TOKEN, REFUSED_GENERATION = -1, -2
-CHUNKS_AT_ONCE = 8
+CHUNKS_AT_ONCE = 8  # read
+BYTES_AT_ONCE = 4 * 2**20  # written: Redis has to answer for them within its timeout
 
 
 class RedisStateStore:
@@ -335,8 +336,7 @@ class RedisStateStore:
         )
 
     async def _write(self, partition: Partition, chunks: Sequence[tuple[str, bytes]]) -> None:
-        for first in range(0, len(chunks), CHUNKS_AT_ONCE):
-            part = chunks[first : first + CHUNKS_AT_ONCE]
+        for part in _groups(chunks):
             pipe = self._redis.pipeline(transaction=False)
             pipe.sadd(self._key(partition, "chunks"), *(key for key, _ in part))
             for key, data in part:
@@ -365,6 +365,18 @@ class RedisStateStore:
             pipe.execute_command("UNLINK", *keys)  # a cluster's own unlink waits for each slot
             pipe.srem(self._key(partition, "chunks"), *keys)
             await pipe.execute()
+
+
+def _groups(chunks: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """Put chunks together, in their order, to be written at once."""
+    group: list[tuple[str, bytes]] = []
+    for key, data in chunks:
+        if group and sum(len(one) for _, one in group) + len(data) > BYTES_AT_ONCE:
+            yield group
+            group = []
+        group.append((key, data))
+    if group:
+        yield group
 
 
 def _refused_token(claim: Claim, epoch: int) -> Fenced | RolledBack:

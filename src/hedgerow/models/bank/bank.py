@@ -82,6 +82,11 @@ class Bank:
         self.rows[row, PHASE] = phase_ms
         return row
 
+    @property
+    def row_bytes(self) -> int:
+        """Size of a row, both planes."""
+        return 8 * self.layout.sizes.width + 4 * self.layout.sizes.single_width
+
     def reserve(self, rows: int) -> None:
         """Make room for that many rows more, all at once."""
         capacity = self.count + rows
