@@ -10,7 +10,7 @@ from fakes import FakeClock, FakeEmitter, FakeMeter, FakeStore
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Batch, Message, Partition
+from hedgerow.agents.ports import Batch, Fetch, Message, Partition
 from hedgerow.agents.storms import StormLimits
 from hedgerow.models import CityModel, Learner
 from hedgerow.topics import ReadingDecoder, TopicNames
@@ -85,9 +85,9 @@ class Rig:
         return (await self.holdings.assign([partition], earliest))[partition]
 
     async def feed(self, *batches: Batch) -> None:
-        async def stream() -> AsyncIterator[Batch]:
+        async def stream() -> AsyncIterator[Fetch]:
             for batch in batches:
-                yield batch
+                yield [batch]
 
         await self.agent.run(stream())
 

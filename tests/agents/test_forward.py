@@ -10,7 +10,7 @@ import pytest
 from rig import PARTITION, Record, Rig, batch, log
 
 from hedgerow.agents.forward import ForwardAgent
-from hedgerow.agents.ports import Batch, Partition
+from hedgerow.agents.ports import Fetch, Partition
 from hedgerow.models import CityModel, Profile
 from hedgerow.topics import ReadingDecoder, TopicNames
 
@@ -43,8 +43,8 @@ def forward(rig: Rig) -> ForwardAgent:
 
 
 async def run(agent: ForwardAgent, messages: Sequence[Record]) -> None:
-    async def stream() -> AsyncIterator[Batch]:
-        yield replace(batch(messages), partition=EXTRA)
+    async def stream() -> AsyncIterator[Fetch]:
+        yield [replace(batch(messages), partition=EXTRA)]
 
     await agent.run(stream())
 

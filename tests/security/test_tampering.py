@@ -21,7 +21,7 @@ from stack.fixtures import Stack
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Batch
+from hedgerow.agents.ports import Fetch
 from hedgerow.app.service.metrics import WorkerMetrics
 from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import (
@@ -85,12 +85,12 @@ class Loading:
         await self.holdings.assign([PARTITION], earliest)
 
     async def learn(self, hours: int) -> None:
-        async def stream() -> AsyncIterator[Batch]:
+        async def stream() -> AsyncIterator[Fetch]:
             readings = [
                 json.dumps({"sensor_id": "s", "timestamp": 3600 * h, "value": h % 24}).encode()
                 for h in range(hours)
             ]
-            yield batch(log(readings))
+            yield [batch(log(readings))]
 
         agent = ForecastAgent(
             decoder=ReadingDecoder(),

@@ -15,11 +15,22 @@ from typing import NamedTuple
 from hedgerow.agents.errors import EmitFailed, Refused, Storm
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import Holdings
-from hedgerow.agents.ports import Batch, Emitter, Meter, NoProbe, Partition, Probe, Progress
+from hedgerow.agents.ports import (
+    Batch,
+    Emitter,
+    Fetch,
+    Meter,
+    NoProbe,
+    Partition,
+    Probe,
+    Progress,
+)
 from hedgerow.agents.storms import StormLimits
 from hedgerow.topics import DecodedBatch, ReadingDecoder
 
 logger = logging.getLogger(__name__)
+
+MANY = 100  # messages; after fewer a turn of the event loop would take as long as they did
 
 
 class Taken(NamedTuple):
@@ -58,9 +69,9 @@ class Agent:
     limits: StormLimits = StormLimits()
     probe: Probe = field(default_factory=NoProbe)
 
-    async def run(self, batches: AsyncIterable[Batch]) -> None:
+    async def run(self, fetches: AsyncIterable[Fetch]) -> None:
         """Work through the batches, one after the other."""
-        async for batch in self._pieces(batches):
+        async for batch in self._batches(fetches):
             try:
                 await self.emitter.room()
             except (EmitFailed, Refused) as error:
@@ -87,21 +98,24 @@ class Agent:
             self.probe.at("emitted")
             self.holdings.checkpoint_when_due()
 
-    async def _pieces(self, batches: AsyncIterable[Batch]) -> AsyncIterator[Batch]:
-        """Cut batches while a checkpoint copies their partition, and let others run in between.
+    async def _batches(self, fetches: AsyncIterable[Fetch]) -> AsyncIterator[Batch]:
+        """Take one batch of a fetch after the other, and let others run in between.
 
-        Every row is copied before its step then, which would stop the loop for as long as a
-        batch has rows.
+        While a checkpoint copies its partition, a batch is cut: every row is copied before its
+        step then, which would stop the loop for as long as the batch has rows.
         """
-        async for batch in batches:
-            rest = batch
-            while holding := self.holdings.get(rest.partition):
-                if not 0 < holding.most_messages < len(rest.messages):
-                    break
-                piece, rest = rest.split(holding.most_messages)
-                yield piece
-                await asyncio.sleep(0)
-            yield rest
+        async for fetch in fetches:
+            for batch in fetch:
+                rest = batch
+                while holding := self.holdings.get(rest.partition):
+                    if not 0 < holding.most_messages < len(rest.messages):
+                        break
+                    piece, rest = rest.split(holding.most_messages)
+                    yield piece
+                    await asyncio.sleep(0)
+                yield rest
+                if len(rest.messages) >= MANY:
+                    await asyncio.sleep(0)
 
     def _step(self, batch: Batch, holding: Holding) -> Storm | None:
         """Take one batch from bytes to outputs; nothing here waits, so it is one unit.

@@ -77,6 +77,9 @@ class Batch:
         )
 
 
+Fetch = Sequence[Batch]  # what came at once, of each partition at most one
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The right to write one partition's state, until somebody else claims it.

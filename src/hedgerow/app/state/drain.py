@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import StartOf
-from hedgerow.agents.ports import Batch, NoProbe, Partition
+from hedgerow.agents.ports import Batch, Fetch, NoProbe, Partition
 from hedgerow.app.broker.readings_log import LogFacts, go_on_at
 from hedgerow.app.broker.spans import Span, SpanReader
 from hedgerow.app.errors import WorkerFailed
@@ -47,7 +47,7 @@ async def drain(
     try:
         offsets = await loop.holdings.assign(list(held), _starts(settings, held))
         begin = {p: _begin(settings, p, offsets[p], span) for p, span in held.items()}
-        await loop.agent.run(_batches(settings, held, offsets, begin, progress))
+        await loop.agent.run(_fetches(settings, held, offsets, begin, progress))
         _check(loop)
         await loop.holdings.checkpoint_all(SAVE_SECONDS)
         _check(loop)
@@ -84,13 +84,13 @@ def _starts(settings: Settings, held: Mapping[Partition, Span]) -> StartOf:
     return start_of
 
 
-async def _batches(
+async def _fetches(
     settings: Settings,
     held: Mapping[Partition, Span],
     offsets: Mapping[Partition, int],
     begin: Mapping[Partition, int],
     progress: Progress,
-) -> AsyncIterator[Batch]:
+) -> AsyncIterator[Fetch]:
     """Read every partition to its end; the first batch says what had to be skipped."""
     due = dict(begin)
     skipped = {p: due[p] - offset for p, offset in offsets.items()}
@@ -98,10 +98,12 @@ async def _batches(
     done = 0
     with SpanReader(settings.kafka, {p: Span(due[p], held[p].end) for p in due}) as reader:
         while not reader.finished:
+            fetch = []
             for partition, messages in (await asyncio.to_thread(reader.read)).items():
                 start = due[partition] - skipped[partition]
                 due[partition] = messages[-1].offset + 1
                 done += len(messages)
-                yield Batch(partition, start, due[partition], messages, skipped[partition])
+                fetch.append(Batch(partition, start, due[partition], messages, skipped[partition]))
                 skipped[partition] = 0
+            yield fetch
             progress(done / max(1, total), done)
