@@ -44,6 +44,7 @@ lint: $(VENV)/.dev  ## Run ruff, mypy, import-linter and the check of the genera
 	$(BIN)/lint-imports
 	@if [ -f scripts/write_topics_doc.py ]; then \
 	  echo $(BIN)/python scripts/write_topics_doc.py --check; $(BIN)/python scripts/write_topics_doc.py --check; fi
+	$(BIN)/python scripts/write_metrics_doc.py --check
 
 audit: build/audit/bin/pip-audit  ## Ask the advisory database about everything the image installs
 	build/audit/bin/pip-audit --require-hashes --disable-pip --requirement requirements/run.txt $(ARGS)

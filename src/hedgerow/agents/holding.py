@@ -31,6 +31,9 @@ class Holding:
         The store's generation this worker last read or wrote.
     saved_offset : int
         ``next_offset`` of the last checkpoint; nothing is due when the two are equal.
+    stored_at : float
+        When the store was last written, read, or found to hold what was written last; by the
+        holdings' clock.
     """
 
     claim: Claim
@@ -39,6 +42,7 @@ class Holding:
     generation: int
     saved_offset: int
     due_at: float
+    stored_at: float
     progress: Progress = Progress()
     saving: asyncio.Task[None] | None = field(default=None, repr=False)
 

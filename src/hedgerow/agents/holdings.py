@@ -263,6 +263,7 @@ class Holdings:
             generation=stored.generation,
             saved_offset=stored.next_offset,
             due_at=self._clock.monotonic() + self._interval,
+            stored_at=self._clock.monotonic(),
         )
 
     def abandon(self, partition: Partition) -> None:
@@ -324,6 +325,7 @@ class Holdings:
                 capture = await holding.copied(self._meter)
                 await self._save(holding, capture, next_offset, progress)
             outcome = "saved"
+            holding.stored_at = self._clock.monotonic()
             self._meter.store_reachable(True)
             self._unsaved.discard(partition)
         except Fenced as error:

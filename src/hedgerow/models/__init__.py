@@ -6,6 +6,7 @@
 
 from hedgerow.models.alerts.words import AlertEvent
 from hedgerow.models.bank.scores import ReferenceScore, SeriesScore
+from hedgerow.models.bank.tally import Tally
 from hedgerow.models.errors import (
     ModelError,
     PluginError,
@@ -40,6 +41,7 @@ __all__ = [
     "SnapshotTooNew",
     "StateTampered",
     "StepResult",
+    "Tally",
     "decode_chunk",
     "encode_chunk",
     "series_key",

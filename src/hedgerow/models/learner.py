@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from hedgerow.models.alerts.episodes import EVENT_POSITION
 from hedgerow.models.alerts.silence import OF_POSITION, OF_SERIES, Learned, Silence
+from hedgerow.models.alerts.standing import open_alerts
 from hedgerow.models.alerts.words import AlertEvent, read_event, read_silence
 from hedgerow.models.bank import kernel
 from hedgerow.models.bank.bank import Bank, outputs
 from hedgerow.models.bank.nursery import Infant, Nursery
 from hedgerow.models.bank.scores import SeriesScore, bank_scores, series_scores
 from hedgerow.models.bank.series import NOWHERE, SeriesTable
+from hedgerow.models.bank.tally import Tally, tallies
 from hedgerow.models.experts.signals import Signals
 from hedgerow.models.period import Grid, declared_grid, infer_grid
 from hedgerow.models.profile import CityModel, Profile, series_key
@@ -338,6 +340,15 @@ class Learner:
     def scores(self) -> list[SeriesScore]:
         """Return the running scores of every series and horizon, in the order of series."""
         return bank_scores(self.series, self.city.profiles, self.banks)
+
+    def tallies(self) -> list[Tally]:
+        """Return what the running scores add up to, by bank and horizon: fast."""
+        return [tally for bank in self.banks for tally in tallies(bank)]
+
+    @property
+    def open_alerts(self) -> dict[str, int]:
+        """Episodes that are open now, by kind."""
+        return open_alerts(self.banks, self.silence)
 
     def scores_of(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
         """Return the running scores of one series, nearest horizon first; none if unknown."""

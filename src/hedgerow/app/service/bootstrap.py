@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import faust
 from faust.tables import TableManager
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from redis.asyncio import Redis
 from yarl import URL
 
@@ -175,8 +175,14 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
         return consumer.position_lag(holding.claim.partition, holding.next_offset)
 
     metrics.registry.register(
-        StateCollector(holdings, lag_of=lag_of, broker_up=lambda: emitter.connected)
+        StateCollector(
+            holdings,
+            lag_of=lag_of,
+            broker_up=lambda: emitter.connected,
+            topic_partitions=log.partitions,
+        )
     )
+    ProcessCollector(registry=metrics.registry)
 
     def not_ready() -> str | None:
         if failure.reason is not None:

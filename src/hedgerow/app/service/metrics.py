@@ -1,7 +1,8 @@
 """The counters of a worker's loop, in one place.
 
 They follow the loop as it goes; what belongs to the learning state is read by
-``state_metrics`` when Prometheus asks. No label ever carries a sensor id.
+``state_metrics`` when Prometheus asks. What each is called and means stands in
+``metric_catalogue``.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
 from hedgerow.agents.ports import Incident, Stage, StateFault
+from hedgerow.app.service import metric_catalogue as metric
 
-BATCH_BUCKETS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
-SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+CHECKPOINT_OUTCOMES = ("saved", "unavailable", "fenced", "moved")
 
 
 class WorkerMetrics:
@@ -35,64 +37,29 @@ class WorkerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.saved_at: float | None = None
-        self._messages = Counter(
-            "hedgerow_messages", "Messages read, by outcome.", ["outcome"], registry=registry
-        )
-        self._dead_letters = Counter(
-            "hedgerow_dead_letters", "Messages that could not be used, by reason.",
-            ["reason"], registry=registry,
-        )  # fmt: skip
-        self._readings = Counter(
-            "hedgerow_readings", "Readings, by outcome.", ["outcome"], registry=registry
-        )
-        self._forecasts = Counter(
-            "hedgerow_outside_forecasts", "Forecasts of outside experts, by outcome.",
-            ["outcome"], registry=registry,
-        )  # fmt: skip
-        self._forwarded = Counter(
-            "hedgerow_forwarded_forecasts",
-            "Forecasts handed on from expert-forecasts to the readings' topic.", registry=registry,
-        )  # fmt: skip
-        self._predictions = Counter(
-            "hedgerow_predictions", "Prediction records sent.", registry=registry
-        )
-        self._alerts = Counter(
-            "hedgerow_alerts", "Alert records sent, by kind and state.",
-            ["kind", "state"], registry=registry,
-        )  # fmt: skip
-        self._batch = Histogram(
-            "hedgerow_batch_messages", "Messages of one batch.",
-            buckets=BATCH_BUCKETS, registry=registry,
-        )  # fmt: skip
-        self._stage_seconds = Counter(
-            "hedgerow_stage_seconds", "Time spent in each stage of the loop.",
-            ["stage"], registry=registry,
-        )  # fmt: skip
-        self._checkpoints = Counter(
-            "hedgerow_checkpoints", "Checkpoints, by outcome.", ["outcome"], registry=registry
-        )
-        self._checkpoint_seconds = Histogram(
-            "hedgerow_checkpoint_seconds", "Duration of a checkpoint, waiting included.",
-            buckets=SECONDS_BUCKETS, registry=registry,
-        )  # fmt: skip
-        self._checkpoint_bytes = Counter(
-            "hedgerow_checkpoint_bytes", "Bytes written by checkpoints.", registry=registry
-        )
-        self._refused = Counter(
-            "hedgerow_refused_states", "Stored states that were not loaded, by reason.",
-            ["reason"], registry=registry,
-        )  # fmt: skip
-        for refusal in ("tampered", "unreadable"):
-            self._refused.labels(reason=refusal)  # shown as 0 before the first
-        self._store_up = Gauge(
-            "hedgerow_redis_up", "1 when Redis answered the last time.", registry=registry
-        )
-        self._incidents = Counter(
-            "hedgerow_incidents",
-            "What should not happen and was mended: rollback of Redis, revert to the snapshot "
-            "before a damaged one, gap in the log.",
-            ["kind"], registry=registry,
-        )  # fmt: skip
+        self._messages = metric.MESSAGES.counter(registry)
+        self._dead_letters = metric.DEAD_LETTERS.counter(registry)
+        self._readings = metric.READINGS.counter(registry)
+        self._forecasts = metric.OUTSIDE_FORECASTS.counter(registry)
+        self._forwarded = metric.FORWARDED_FORECASTS.counter(registry)
+        self._predictions = metric.PREDICTIONS.counter(registry)
+        self._alerts = metric.ALERTS.counter(registry)
+        self._batch = metric.BATCH_MESSAGES.histogram(registry)
+        self._stage_seconds = metric.STAGE_SECONDS.counter(registry)
+        self._checkpoints = metric.CHECKPOINTS.counter(registry)
+        self._checkpoint_seconds = metric.CHECKPOINT_SECONDS.histogram(registry)
+        self._checkpoint_bytes = metric.CHECKPOINT_BYTES.counter(registry)
+        self._refused = metric.REFUSED_STATES.counter(registry)
+        self._store_up = metric.REDIS_UP.gauge(registry)
+        self._incidents = metric.INCIDENTS.counter(registry)
+        # Shown as 0 before the first: a counter that begins at 1 shows no increase.
+        for counter, label, values in (
+            (self._refused, "reason", get_args(StateFault)),
+            (self._incidents, "kind", get_args(Incident)),
+            (self._checkpoints, "outcome", CHECKPOINT_OUTCOMES),
+        ):
+            for value in values:
+                counter.labels(**{label: value})
         self._stages = {
             stage: self._stage_seconds.labels(stage=stage)
             for stage in ("poll", "decode", "learn", "encode", "emit", "checkpoint")

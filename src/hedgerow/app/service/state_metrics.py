@@ -1,28 +1,31 @@
-"""Gauges read from the held partitions when Prometheus asks: lag, series, errors, weights.
+"""Gauges read from the held partitions when Prometheus asks: lag, series, alerts.
 
-Reading every series' scores takes a while with many of them, so that part is at most a few
-seconds old. No label ever carries a sensor id.
+Reading every series' state takes a while with many of them, so that part may be some seconds old.
+How good the forecasts are, ``quality_metrics`` tells; what each metric is called and means stands
+in ``metric_catalogue``.
 """
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from statistics import median
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import Holdings
-from hedgerow.models import SeriesScore
+from hedgerow.app.service import metric_catalogue as metric
+from hedgerow.app.service.quality_metrics import quality
+from hedgerow.models import Tally
 
 STATE_MAX_AGE_SECONDS = 10.0
+MOST_SHARE = 0.01  # of the loop's time that may go into reading the state
 
 
 class StateCollector(Collector):
-    """Reads the held partitions' state when asked, at most every few seconds.
+    """Reads the held partitions' state when asked, but all the series' at most now and then.
 
     Parameters
     ----------
@@ -30,6 +33,10 @@ class StateCollector(Collector):
         Messages of the partition's log not learned yet.
     broker_up : Callable[[], bool]
         Whether the producer sees a broker.
+    topic_partitions : int
+        How many the readings' topic has.
+    clock, wall_clock : Callable[[], float]
+        Seconds: those of the holdings' clock, and since 1970.
     """
 
     def __init__(
@@ -38,13 +45,17 @@ class StateCollector(Collector):
         *,
         lag_of: Callable[[Holding], int | None],
         broker_up: Callable[[], bool],
+        topic_partitions: int,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._holdings = holdings
         self._lag_of = lag_of
         self._broker_up = broker_up
+        self._topic_partitions = topic_partitions
         self._clock = clock
-        self._read_at = float("-inf")
+        self._wall_clock = wall_clock
+        self._read_again_at = float("-inf")
         self._state: list[Metric] = []
         self._counted: dict[int, int] = {}
         self._doubled_series = 0
@@ -56,27 +67,24 @@ class StateCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges of this moment."""
         held = self._holdings.all()
-        lag = GaugeMetricFamily(
-            "hedgerow_consumer_lag", "Messages not learned yet.", labels=["topic", "partition"]
-        )
-        offset = GaugeMetricFamily(
-            "hedgerow_next_offset", "First offset not learned yet.", labels=["topic", "partition"]
-        )
-        saved = GaugeMetricFamily(
-            "hedgerow_saved_offset", "Next offset of the last checkpoint.",
-            labels=["topic", "partition"],
-        )  # fmt: skip
-        skipped = GaugeMetricFamily(
-            "hedgerow_skipped_messages",
-            "Messages gone from Kafka before they were learned; kept with the state.",
-            labels=["topic", "partition"],
-        )
-        last = GaugeMetricFamily(
-            "hedgerow_last_reading_timestamp_seconds",
-            "Time that the readings of a partition have reached, by two of its sensors if it has "
-            "several; event time.",
-            labels=["topic", "partition"],
-        )
+        yield from self._partitions(held)
+        yield metric.PAUSED.family(self._holdings.paused)
+        yield metric.PARTITIONS.family(len(held))
+        yield metric.TOPIC_PARTITIONS.family(self._topic_partitions)
+        yield metric.BROKER_UP.family(self._broker_up())
+        began = self._clock()
+        if began >= self._read_again_at:
+            self._state = [*_learning(held), self._doubled(held)]
+            took = self._clock() - began
+            self._read_again_at = began + max(STATE_MAX_AGE_SECONDS, took / MOST_SHARE)
+        yield from self._state
+
+    def _partitions(self, held: list[Holding]) -> Iterator[Metric]:
+        """Yield where each held partition stands."""
+        lag, offset = metric.CONSUMER_LAG.family(), metric.NEXT_OFFSET.family()
+        saved, saved_at = metric.SAVED_OFFSET.family(), metric.LAST_CHECKPOINT.family()
+        skipped, last = metric.SKIPPED_MESSAGES.family(), metric.LAST_READING.family()
+        wall_less_monotonic = self._wall_clock() - self._clock()
         for holding in held:
             partition = holding.claim.partition
             labels = [partition.topic, str(partition.number)]
@@ -85,47 +93,37 @@ class StateCollector(Collector):
                 lag.add_metric(labels, behind)
             offset.add_metric(labels, holding.next_offset)
             saved.add_metric(labels, max(0, holding.saved_offset))
+            saved_at.add_metric(labels, holding.stored_at + wall_less_monotonic)
             skipped.add_metric(labels, holding.progress.skipped)
             reached_ms = holding.learner.reached_ms
             if reached_ms is not None:
                 last.add_metric(labels, reached_ms / 1000.0)
-        yield from (lag, offset, saved, skipped, last)
-        yield _gauge("hedgerow_paused", "1 while Redis cannot be written.", self._holdings.paused)
-        yield _gauge("hedgerow_partitions", "Partitions held.", len(held))
-        yield _gauge("hedgerow_broker_up", "1 when a broker is reachable.", self._broker_up())
-        if self._clock() - self._read_at >= STATE_MAX_AGE_SECONDS:
-            self._read_at = self._clock()
-            self._state = [*_learning(held), self._doubled(held)]
-        yield from self._state
+        yield from (lag, offset, saved, saved_at, skipped, last)
 
     def _doubled(self, held: list[Holding]) -> Metric:
         """Count series in several partitions, anew only where there are new series."""
         counts = {h.claim.partition.number: h.learner.series_count for h in held}
         if counts != self._counted:
             self._counted, self._doubled_series = counts, doubled_series(held)
-        return _gauge(
-            "hedgerow_doubled_series",
-            "Series that several of the held partitions have learned: senders must key by sensor.",
-            self._doubled_series,
-        )
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    family = GaugeMetricFamily(name, text)
-    family.add_metric([], float(value))
-    return family
+        return metric.DOUBLED_SERIES.family(self._doubled_series)
 
 
 def _learning(held: list[Holding]) -> Iterator[Metric]:
     """Yield what the learning state says of itself, over all held partitions."""
-    yield _gauge("hedgerow_series", "Series learned.", sum(h.learner.series_count for h in held))
+    yield metric.SERIES.family(sum(h.learner.series_count for h in held))
     yield _accounting(held)
-    groups: dict[tuple[str, str], list[SeriesScore]] = defaultdict(list)
+    alerts = metric.OPEN_ALERTS.family()
+    opened: Counter[str] = Counter()
     for holding in held:
-        for score in holding.learner.scores():
-            if score.n:
-                groups[score.profile, str(score.horizon)].append(score)
-    yield from _quality(groups)
+        opened.update(holding.learner.open_alerts)
+    for kind, count in sorted(opened.items()):
+        alerts.add_metric([kind], count)
+    yield alerts
+    groups: dict[tuple[str, str], list[Tally]] = defaultdict(list)
+    for holding in held:
+        for tally in holding.learner.tallies():
+            groups[tally.profile, str(tally.horizon)].append(tally)
+    yield from quality(groups)
 
 
 def doubled_series(held: Sequence[Holding]) -> int:
@@ -140,59 +138,8 @@ def doubled_series(held: Sequence[Holding]) -> int:
     return len(doubled)
 
 
-def _quality(groups: dict[tuple[str, str], list[SeriesScore]]) -> Iterator[Metric]:
-    """Yield how good the forecasts were, by profile and horizon."""
-    labels = ["profile", "horizon"]
-    error = GaugeMetricFamily(
-        "hedgerow_absolute_error", "Mean absolute error of the published forecasts.", labels=labels
-    )
-    skill = GaugeMetricFamily(
-        "hedgerow_skill",
-        "1 - error / error of the reference on the same labels; median over series.",
-        labels=[*labels, "reference"],
-    )
-    coverage = GaugeMetricFamily(
-        "hedgerow_interval_coverage", "Share of labels inside their interval.", labels=labels
-    )
-    weight = GaugeMetricFamily(
-        "hedgerow_expert_weight", "Weight of an expert, mean over series.",
-        labels=[*labels, "expert"],
-    )  # fmt: skip
-    regret = GaugeMetricFamily(
-        "hedgerow_regret",
-        "Absolute error less the best expert's, as a share of it; median over series.",
-        labels=labels,
-    )
-    for key, scores in sorted(groups.items()):
-        regret.add_metric(key, median(s.regret / (s.absolute_error or 1.0) for s in scores))
-        error.add_metric(key, sum(s.absolute_error for s in scores) / sum(s.n for s in scores))
-        for name, of_series in sorted(_skills(scores).items()):
-            skill.add_metric([*key, name], median(of_series))
-        with_interval = sum(s.with_interval for s in scores)
-        if with_interval:
-            coverage.add_metric(key, sum(s.covered for s in scores) / with_interval)
-        for expert in scores[0].weights:
-            mean = sum(s.weights[expert] for s in scores) / len(scores)
-            weight.add_metric([*key, expert], mean)
-    yield from (error, skill, coverage, regret, weight)
-
-
-def _skills(scores: list[SeriesScore]) -> dict[str, list[float]]:
-    """Collect the skill of each series, by reference."""
-    skills: dict[str, list[float]] = defaultdict(list)
-    for score in scores:
-        for reference in score.references:
-            if reference.skill is not None:
-                skills[reference.reference].append(reference.skill)
-    return skills
-
-
 def _accounting(held: list[Holding]) -> Metric:
-    counts = GaugeMetricFamily(
-        "hedgerow_accounted",
-        "Accounting kept with the state of the held partitions: survives a crash.",
-        labels=["unit", "outcome"],
-    )
+    counts = metric.ACCOUNTED.family()
     for unit, outcome, field in (
         ("messages", "decoded", "messages_decoded"),
         ("messages", "dead-lettered", "messages_dead_lettered"),

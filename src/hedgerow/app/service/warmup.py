@@ -59,3 +59,4 @@ def warm_up() -> None:
     restored = Learner.restore(learner.city, chunks)  # taking over and telling are compiled too
     restored.step([], [], slots[:0], np.zeros(0), slots[:0])
     restored.scores()
+    restored.tallies()
