@@ -19,7 +19,13 @@ async def test_the_catalogue_is_complete_and_names_no_sensor() -> None:
     city = CityModel(profiles=(Profile("hourly", period_seconds=3600, bound_upper=22.5),))
     rig = Rig(city, meter=metrics)  # type: ignore[arg-type]
     metrics.registry.register(
-        StateCollector(rig.holdings, lag_of=lambda _: 3, broker_up=lambda: True, topic_partitions=8)
+        StateCollector(
+            rig.holdings,
+            lag_of=lambda _: 3,
+            broker_up=lambda: True,
+            topic="sensor-data",
+            topic_partitions=8,
+        )
     )
     await rig.assign()
     readings = [
@@ -51,7 +57,7 @@ async def test_the_catalogue_is_complete_and_names_no_sensor() -> None:
     assert 'hedgerow_skill{horizon="1",profile="hourly",reference="persistence"}' in text
     assert 'hedgerow_interval_level{profile="hourly"} 0.9' in text
     assert 'hedgerow_open_alerts{kind="bound"} 0.0' in text
-    assert "hedgerow_topic_partitions 8.0" in text
+    assert 'hedgerow_topic_partitions{topic="sensor-data"} 8.0' in text
 
 
 async def test_what_may_happen_is_shown_as_0_before_it_does() -> None:
@@ -67,7 +73,8 @@ async def test_what_may_happen_is_shown_as_0_before_it_does() -> None:
 async def test_a_partition_tells_when_the_store_last_held_what_it_holds() -> None:
     rig = Rig(CityModel(profiles=(Profile("hourly", period_seconds=3600),)))
     collector = StateCollector(
-        rig.holdings, lag_of=lambda _: None, broker_up=lambda: True, topic_partitions=1,
+        rig.holdings, lag_of=lambda _: None, broker_up=lambda: True,
+        topic="sensor-data", topic_partitions=1,
         clock=rig.clock.monotonic, wall_clock=lambda: 1_800_000_000.0 + rig.clock.now,
     )  # fmt: skip
 
@@ -107,7 +114,8 @@ async def test_reading_much_state_is_put_off_for_longer() -> None:
     await rig.assign()
     ticks = iter([0.0, 0.0, 0.4, 20.0, 20.0, 41.0, 41.0, 41.0])
     collector = StateCollector(
-        rig.holdings, lag_of=lambda _: None, broker_up=lambda: True, topic_partitions=1,
+        rig.holdings, lag_of=lambda _: None, broker_up=lambda: True,
+        topic="sensor-data", topic_partitions=1,
         clock=lambda: next(ticks),
     )  # fmt: skip
 
@@ -129,6 +137,7 @@ async def test_reading_the_state_again_is_put_off() -> None:
         rig.holdings,
         lag_of=lambda _: None,
         broker_up=lambda: False,
+        topic="sensor-data",
         topic_partitions=8,
         clock=lambda: now[0],
         wall_clock=lambda: 1_800_000_000.0 + now[0],

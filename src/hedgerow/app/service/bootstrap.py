@@ -179,6 +179,7 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
             holdings,
             lag_of=lag_of,
             broker_up=lambda: emitter.connected,
+            topic=log.topic,
             topic_partitions=log.partitions,
         )
     )

@@ -136,7 +136,7 @@ PAUSED = Told("hedgerow_paused", "1 while Redis cannot be written.")
 
 # Partitions and the log.
 TOPIC_PARTITIONS = Told(
-    "hedgerow_topic_partitions", "Partitions of the readings' topic, held by whomever."
+    "hedgerow_topic_partitions", "Partitions of the readings' topic, held by whomever.", ("topic",)
 )
 PARTITIONS = Told("hedgerow_partitions", "Partitions held.")
 CONSUMER_LAG = Told("hedgerow_consumer_lag", "Messages not learned yet.", BY_PARTITION)

@@ -33,8 +33,10 @@ class StateCollector(Collector):
         Messages of the partition's log not learned yet.
     broker_up : Callable[[], bool]
         Whether the producer sees a broker.
+    topic : str
+        Where the readings come from.
     topic_partitions : int
-        How many the readings' topic has.
+        How many it has.
     clock, wall_clock : Callable[[], float]
         Seconds: those of the holdings' clock, and since 1970.
     """
@@ -45,6 +47,7 @@ class StateCollector(Collector):
         *,
         lag_of: Callable[[Holding], int | None],
         broker_up: Callable[[], bool],
+        topic: str,
         topic_partitions: int,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -52,7 +55,8 @@ class StateCollector(Collector):
         self._holdings = holdings
         self._lag_of = lag_of
         self._broker_up = broker_up
-        self._topic_partitions = topic_partitions
+        self._topic = metric.TOPIC_PARTITIONS.family()
+        self._topic.add_metric([topic], topic_partitions)
         self._clock = clock
         self._wall_clock = wall_clock
         self._read_again_at = float("-inf")
@@ -70,7 +74,7 @@ class StateCollector(Collector):
         yield from self._partitions(held)
         yield metric.PAUSED.family(self._holdings.paused)
         yield metric.PARTITIONS.family(len(held))
-        yield metric.TOPIC_PARTITIONS.family(self._topic_partitions)
+        yield self._topic
         yield metric.BROKER_UP.family(self._broker_up())
         began = self._clock()
         if began >= self._read_again_at:
