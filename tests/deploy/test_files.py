@@ -54,10 +54,10 @@ def test_workers_have_no_fixed_port_so_that_there_may_be_many(compose: Yaml) -> 
 def test_what_holds_data_holds_it_in_a_volume(compose: Yaml) -> None:
     kept = {
         service: [volume.split(":")[0] for volume in compose["services"][service]["volumes"]]
-        for service in ("kafka", "redis", "prometheus")
+        for service in ("kafka", "redis", "prometheus", "alertmanager")
     }
 
-    assert set(compose["volumes"]) == {"kafka-data", "redis-data", "prometheus-data"}
+    assert set(compose["volumes"]) == {f"{service}-data" for service in kept}
     for service, volumes in kept.items():
         assert f"{service}-data" in volumes
     assert "--appendonly" in compose["services"]["redis"]["command"]
