@@ -11,7 +11,7 @@ UV := uv==0.13.9
 PIP_AUDIT := pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo charts test test-browser coverage test-kafka test-docker faults fuzz check lint audit bench bench-guard \
+.PHONY: help demo charts test test-browser coverage test-kafka test-docker test-kubernetes faults fuzz check lint audit bench bench-guard \
   bench-accuracy bench-cost bench-nab format clean lock kafka-jars venv
 
 help:  ## List the targets
@@ -21,7 +21,7 @@ demo: $(VENV)/.demo  ## Learn and forecast a bundled city on an embedded broker 
 	@$(BIN)/hedgerow demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(VENV)/.kernels  ## Run every test that needs nothing installed, embedded broker included
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not redis and not docker and not browser" $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not redis and not docker and not browser and not kubernetes" $(ARGS)
 
 test-browser: $(VENV)/.kernels  ## Run the console's tests in a headless Chromium (PICTURES=1 takes the pictures of the docs anew)
 	$(BIN)/pytest tests/console -m browser $(if $(filter-out 0,$(PICTURES)),--pictures=docs/pictures) $(ARGS)
@@ -35,6 +35,13 @@ test-kafka: $(VENV)/.dev  ## Run the tests on a real Apache Kafka and redis-serv
 test-docker: $(VENV)/.dev  ## Start the compose stack and test it (needs a Docker engine)
 	$(BIN)/pytest -m docker $(ARGS)
 
+test-kubernetes: $(VENV)/.kubernetes build/crds  ## Render deploy/kubernetes and hold it against the schemas (needs Go)
+	$(BIN)/pytest tests/deploy -m kubernetes $(ARGS)
+
+build/crds: scripts/fetch_crds.py | $(VENV)/.dev
+	$(BIN)/python scripts/fetch_crds.py
+	@touch $@
+
 check: lint test  ## Run the linters, then the tests: what a change must pass
 
 lint: $(VENV)/.dev  ## Run ruff, mypy, import-linter and the check of the generated docs
@@ -45,6 +52,7 @@ lint: $(VENV)/.dev  ## Run ruff, mypy, import-linter and the check of the genera
 	@if [ -f scripts/write_topics_doc.py ]; then \
 	  echo $(BIN)/python scripts/write_topics_doc.py --check; $(BIN)/python scripts/write_topics_doc.py --check; fi
 	$(BIN)/python scripts/write_metrics_doc.py --check
+	$(BIN)/python scripts/write_prometheus_rule.py --check
 
 audit: build/audit/bin/pip-audit  ## Ask the advisory database about everything the image installs
 	build/audit/bin/pip-audit --require-hashes --disable-pip --requirement requirements/run.txt $(ARGS)
@@ -107,6 +115,7 @@ lock: build/uv/bin/uv  ## Renew requirements/*.txt from pyproject.toml (UPGRADE=
 	$(LOCK) requirements/build.in --extra embedded --constraints requirements/dev.txt --output-file requirements/demo.txt
 	$(LOCK) --constraints requirements/dev.txt --output-file requirements/run.txt
 	$(subst pyproject.toml,,$(LOCK)) --group fuzz --output-file requirements/fuzz.txt
+	$(subst pyproject.toml,,$(LOCK)) --group kubernetes --constraints requirements/dev.txt --output-file requirements/kubernetes.txt $(if $(UPGRADE),--upgrade)
 	$(subst pyproject.toml,,$(LOCK)) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(subst pyproject.toml,requirements/peers.in,$(LOCK)) --output-file requirements/peers.txt $(if $(UPGRADE),--upgrade)
 	$(subst pyproject.toml,,$(LOCK)) requirements/charts.in --output-file requirements/charts.txt
@@ -127,6 +136,8 @@ $(CHARTS): scripts/vendor_charts.py requirements/charts.txt | $(BIN)/python
 	@touch $@
 
 venv: $(VENV)/.dev  ## Make .venv with everything for development
+
+$(VENV)/.kubernetes: $(VENV)/.dev
 
 # Installed from the lock with hashes checked, then the project itself, editable.
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python $(CHARTS)

@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -70,6 +70,7 @@ class ComposeStack:
     def __init__(self, project: str) -> None:
         self._project = project
         self._kafka_port, self._prometheus_port = free_port(), free_port()
+        self._grafana_port = free_port()
         self.bootstrap = f"127.0.0.1:{self._kafka_port}"
         self.published = 0
 
@@ -82,6 +83,7 @@ class ComposeStack:
                 "COMPOSE_BAKE": "false",
                 "KAFKA_PORT": str(self._kafka_port),
                 "PROMETHEUS_PORT": str(self._prometheus_port),
+                "GRAFANA_PORT": str(self._grafana_port),
             },
         )
 
@@ -104,6 +106,13 @@ class ComposeStack:
         self.compose("up", "--detach", "--no-build")
         until(self._all_healthy, "every container healthy", STARTED_WITHIN_SECONDS)
 
+    def scale(self, workers: int) -> None:
+        """Have so many workers, leaving those alone that may stay."""
+        self.compose(
+            *("up", "--detach", "--no-build", "--no-recreate"), "--scale", f"worker={workers}"
+        )
+        until(self._all_healthy, f"{workers} healthy workers", STARTED_WITHIN_SECONDS)
+
     def _all_healthy(self) -> bool | None:
         lines = self.compose("ps", "--all", "--format", "json").splitlines()
         states = [json.loads(line) for line in lines]
@@ -118,14 +127,25 @@ class ComposeStack:
         """Ids of a service's running containers."""
         return self.compose("ps", "--quiet", service).split()
 
+    def ask_prometheus(self, path: str, **parameters: str) -> Any:
+        """Ask Prometheus's API, and return the data of its answer."""
+        return self._get(
+            f"http://127.0.0.1:{self._prometheus_port}/api/v1/{path}?"
+            + urllib.parse.urlencode(parameters)
+        )["data"]
+
+    def ask_grafana(self, path: str) -> Any:
+        """Ask Grafana's API as somebody who has not logged in."""
+        return self._get(f"http://127.0.0.1:{self._grafana_port}/api/{path}")
+
+    def _get(self, address: str) -> Any:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return json.load(answer)
+
     def prometheus(self, query: str) -> float | None:
         """Evaluate a query that has one number as its answer; ``None`` before there is one."""
-        address = f"http://127.0.0.1:{self._prometheus_port}/api/v1/query?"
         try:
-            with urllib.request.urlopen(
-                address + urllib.parse.urlencode({"query": query}), timeout=10
-            ) as answer:
-                result = json.load(answer)["data"]["result"]
+            result = self.ask_prometheus("query", query=query)["result"]
         except (urllib.error.URLError, OSError):
             return None
         return float(result[0]["value"][1]) if result else None

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from deploy.compose_stack import ComposeStack, docker, missing_engine
+from deploy.dashboards import BOARDS, board, queries
+from deploy.promises import alerts, recorded
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -97,6 +99,43 @@ def test_readings_come_back_as_predictions_and_prometheus_counts_them(
     stack.until_prometheus("sum(hedgerow_consumer_lag)", 0)
 
 
+def test_prometheus_reaches_every_target_and_has_loaded_every_rule(stack: ComposeStack) -> None:
+    targets = stack.ask_prometheus("targets", state="active")["activeTargets"]
+    groups = stack.ask_prometheus("rules")["groups"]
+    loaded = {rule["name"]: rule for group in groups for rule in group["rules"]}
+
+    assert Counter(target["labels"]["job"] for target in targets) == {
+        "hedgerow": 2,
+        "prometheus": 1,
+    }
+    assert {target["health"] for target in targets} == {"up"}
+    assert set(loaded) == set(alerts()) | set(recorded())
+    assert {name for name, rule in loaded.items() if rule["health"] == "err"} == set()
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_dashboards_queries_are_answered_by_what_workers_tell(
+    stack: ComposeStack, name: str
+) -> None:
+    answers = {
+        query: len(stack.ask_prometheus("query", query=query)["result"]) for query in queries(name)
+    }
+
+    empty = {query for query, found in answers.items() if not found}
+    # What no day has passed for, and alerts where none fires.
+    assert [query for query in empty if ":1d" not in query and "ALERTS" not in query] == []
+
+
+def test_grafana_shows_the_dashboards_to_whoever_looks(stack: ComposeStack) -> None:
+    health = stack.ask_grafana("health")
+    assert health["database"] == "ok"
+    if health["version"].startswith("0.0.0"):
+        pytest.skip("missing: the real image of Grafana; this one only checks the files")
+    for name in BOARDS:
+        uid = board(name)["uid"]
+        assert stack.ask_grafana(f"dashboards/uid/{uid}")["dashboard"]["uid"] == uid
+
+
 def test_a_killed_worker_hands_its_partitions_over_and_nothing_is_lost(
     stack: ComposeStack,
 ) -> None:
@@ -149,3 +188,27 @@ def test_a_worker_can_write_nothing_but_its_temporary_folder(stack: ComposeStack
     answers = [docker("exec", worker, "sh", "-c", written.format(place)) for place in places]
 
     assert [answer.strip() for answer in answers] == ["no", "no", "no", "no", "no", "yes"]
+
+
+def test_four_workers_share_the_partitions_and_two_take_them_back(stack: ComposeStack) -> None:
+    publish(stack, sensors=40, slots=range(20), prefix="many")
+    stack.scale(4)
+    stack.until_prometheus("count(hedgerow_partitions == 2)", 4)
+    assert len(stack.containers("worker")) == 4
+    publish(stack, sensors=40, slots=range(20, 40), prefix="many")
+    stack.until_accounted("learned", stack.published)
+
+    stack.scale(2)
+    publish(stack, sensors=40, slots=range(40, 50), prefix="many")
+
+    stack.until_accounted("learned", stack.published)
+    stack.until_prometheus("count(hedgerow_partitions == 4)", 2)
+    stack.until_prometheus('sum(increase(hedgerow_checkpoints_total{outcome="fenced"}[10m]))', 0)
+    predictions = [json.loads(value) for _, value in read(stack, "predictions", 2000, "many-")]
+    assert len({prediction["id"] for prediction in predictions}) == 2000
+
+
+def test_alertmanager_is_there_for_whoever_asks_for_it(stack: ComposeStack) -> None:
+    assert "alertmanager" not in stack.compose("config", "--services").split()
+    asked = stack.compose("--profile", "alertmanager", "config", "--services").split()
+    assert "alertmanager" in asked

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from deploy.dashboards import BOARDS, GRAFANA, board, panels, queries
 from deploy.promises import FOLDER, ROOT, alerts, exported, metrics_in, recorded
 from stack.parts import require, without
 
-GRAFANA = ROOT / "deploy" / "grafana"
-BOARDS = ("city", "service")
 KINDS = {"row", "stat", "timeseries", "bargauge"}
-
-# JSON and YAML as they were read: no type says more than Any.
-Board = dict[str, Any]
-
-
-def board(name: str) -> Board:
-    loaded: Board = json.loads((GRAFANA / "dashboards" / f"{name}.json").read_text("utf-8"))
-    return loaded
-
-
-def panels(name: str) -> list[Board]:
-    return [panel for panel in board(name)["panels"] if panel["type"] != "row"]
-
-
-def queries(name: str) -> list[str]:
-    """Every query of a dashboard, as Grafana asks it: with something for its variables."""
-    asked = [target["expr"] for panel in panels(name) for target in panel["targets"]]
-    asked += [note["expr"] for note in board(name)["annotations"]["list"]]
-    for variable in board(name)["templating"]["list"]:
-        asked = [query.replace(f"${variable['name']}", ".*") for query in asked]
-    return [query.replace("$__rate_interval", "1m") for query in asked]
 
 
 def test_there_is_a_board_for_each_file() -> None:

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("run", "demo", "dev", "bench", "build", "fuzz", "peers")
+LOCKS = ("run", "demo", "dev", "bench", "build", "fuzz", "kubernetes", "peers")
 PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[a-z0-9, _-]+\])?==([^ ;]+)(?: ; [^\\]*)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 
@@ -42,6 +42,7 @@ def declared(lock: str) -> list[Requirement]:
         "bench": [*project["project"]["dependencies"], *extras["bench"]],
         "build": project["build-system"]["requires"],
         "fuzz": project["dependency-groups"]["fuzz"],
+        "kubernetes": project["dependency-groups"]["kubernetes"],
         "peers": (ROOT / "requirements" / "peers.in").read_text("utf-8").splitlines(),
     }
     return [Requirement(text) for text in wanted[lock]]
@@ -83,8 +84,9 @@ def test_the_locks_agree_on_every_version(lock: str) -> None:
     differing = {
         name
         for name, versions in pins(lock).items()
-        # The benchmark's peers bring packages that nothing else here has.
-        if everything.get(name) != versions and (lock != "bench" or name in everything)
+        # These bring packages that nothing else here has.
+        if everything.get(name) != versions
+        and (lock not in {"bench", "kubernetes"} or name in everything)
     }
 
     assert differing == set()
