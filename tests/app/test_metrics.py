@@ -25,6 +25,7 @@ async def test_the_catalogue_is_complete_and_names_no_sensor() -> None:
             broker_up=lambda: True,
             topic="sensor-data",
             topic_partitions=8,
+            interval_seconds=30.0,
         )
     )
     await rig.assign()
@@ -74,7 +75,7 @@ async def test_a_partition_tells_when_the_store_last_held_what_it_holds() -> Non
     rig = Rig(CityModel(profiles=(Profile("hourly", period_seconds=3600),)))
     collector = StateCollector(
         rig.holdings, lag_of=lambda _: None, broker_up=lambda: True,
-        topic="sensor-data", topic_partitions=1,
+        topic="sensor-data", topic_partitions=1, interval_seconds=30.0,
         clock=rig.clock.monotonic, wall_clock=lambda: 1_800_000_000.0 + rig.clock.now,
     )  # fmt: skip
 
@@ -115,7 +116,7 @@ async def test_reading_much_state_is_put_off_for_longer() -> None:
     ticks = iter([0.0, 0.0, 0.4, 20.0, 20.0, 41.0, 41.0, 41.0])
     collector = StateCollector(
         rig.holdings, lag_of=lambda _: None, broker_up=lambda: True,
-        topic="sensor-data", topic_partitions=1,
+        topic="sensor-data", topic_partitions=1, interval_seconds=30.0,
         clock=lambda: next(ticks),
     )  # fmt: skip
 
@@ -139,6 +140,7 @@ async def test_reading_the_state_again_is_put_off() -> None:
         broker_up=lambda: False,
         topic="sensor-data",
         topic_partitions=8,
+        interval_seconds=30.0,
         clock=lambda: now[0],
         wall_clock=lambda: 1_800_000_000.0 + now[0],
     )

@@ -41,7 +41,7 @@ def test_every_rule_fires_and_is_silent_when_its_cases_say_so() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "becomes"),
-    [("> 300", "> 3000"), ("WorkerFenced", "Fenced"), ("[15m])) > 0", "[15m])) >= 0")],
+    [("> 240", "> 2400"), ("WorkerFenced", "Fenced"), ("[15m])) > 0", "[15m])) >= 0")],
 )
 def test_a_changed_rule_fails_its_cases(tmp_path: Path, rule: str, becomes: str) -> None:
     shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)

@@ -181,6 +181,7 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
             broker_up=lambda: emitter.connected,
             topic=log.topic,
             topic_partitions=log.partitions,
+            interval_seconds=settings.checkpoint.interval_seconds,
         )
     )
     ProcessCollector(registry=metrics.registry)

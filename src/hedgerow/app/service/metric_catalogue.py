@@ -122,6 +122,9 @@ LAST_CHECKPOINT = Told(
     "still; wall clock.",
     BY_PARTITION,
 )
+CHECKPOINT_INTERVAL = Told(
+    "hedgerow_checkpoint_interval_seconds", "How often a partition with news is to be stored."
+)
 REFUSED_STATES = Counted(
     "hedgerow_refused_states", "Stored states that were not loaded, by reason.", ("reason",)
 )

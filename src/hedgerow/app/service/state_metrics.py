@@ -37,6 +37,8 @@ class StateCollector(Collector):
         Where the readings come from.
     topic_partitions : int
         How many it has.
+    interval_seconds : float
+        How often a partition with news is checkpointed.
     clock, wall_clock : Callable[[], float]
         Seconds: those of the holdings' clock, and since 1970.
     """
@@ -49,6 +51,7 @@ class StateCollector(Collector):
         broker_up: Callable[[], bool],
         topic: str,
         topic_partitions: int,
+        interval_seconds: float,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -57,6 +60,7 @@ class StateCollector(Collector):
         self._broker_up = broker_up
         self._topic = metric.TOPIC_PARTITIONS.family()
         self._topic.add_metric([topic], topic_partitions)
+        self._interval = metric.CHECKPOINT_INTERVAL.family(interval_seconds)
         self._clock = clock
         self._wall_clock = wall_clock
         self._read_again_at = float("-inf")
@@ -74,7 +78,7 @@ class StateCollector(Collector):
         yield from self._partitions(held)
         yield metric.PAUSED.family(self._holdings.paused)
         yield metric.PARTITIONS.family(len(held))
-        yield self._topic
+        yield from (self._topic, self._interval)
         yield metric.BROKER_UP.family(self._broker_up())
         began = self._clock()
         if began >= self._read_again_at:
