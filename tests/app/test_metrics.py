@@ -67,6 +67,8 @@ async def test_what_may_happen_is_shown_as_0_before_it_does() -> None:
         'hedgerow_checkpoints_total{outcome="fenced"}',
         'hedgerow_refused_states_total{reason="tampered"}',
         'hedgerow_incidents_total{kind="rollback"}',
+        'hedgerow_alerts_total{kind="silent",state="open"}',
+        'hedgerow_dead_letters_total{reason="json"}',
     ):
         assert f"{metric} 0.0" in text
 

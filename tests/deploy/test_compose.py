@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
-from deploy.compose_stack import ComposeStack, docker, missing_engine
+from deploy.compose_stack import ComposeStack, docker, missing_engine, until
 from deploy.dashboards import BOARDS, board, queries
 from deploy.promises import alerts, recorded
 
@@ -124,6 +124,25 @@ def test_the_dashboards_queries_are_answered_by_what_workers_tell(
     empty = {query for query, found in answers.items() if not found}
     # What no day has passed for, and alerts where none fires.
     assert [query for query in empty if ":1d" not in query and "ALERTS" not in query] == []
+
+
+def test_the_group_commits_what_was_learned_so_that_others_see_its_lag(
+    stack: ComposeStack,
+) -> None:
+    stack.until_accounted("learned", stack.published)
+    group = Consumer({"bootstrap.servers": stack.bootstrap, "group.id": "hedgerow"})
+
+    def lag() -> int:
+        """What KEDA would see."""
+        places = [TopicPartition("sensor-data", number) for number in range(8)]
+        ends = [group.get_watermark_offsets(place, timeout=20)[1] for place in places]
+        committed = [max(place.offset, 0) for place in group.committed(places, timeout=20)]
+        return sum(ends) - sum(committed)
+
+    try:
+        until(lambda: True if lag() == 0 else None, "no lag by the group's own offsets", 30)
+    finally:
+        group.close()
 
 
 def test_grafana_shows_the_dashboards_to_whoever_looks(stack: ComposeStack) -> None:

@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from hedgerow.agents.ports import Incident, Stage, StateFault
 from hedgerow.app.service import metric_catalogue as metric
+from hedgerow.models.alerts.words import KIND_NAMES
+from hedgerow.topics import Reason
 
 CHECKPOINT_OUTCOMES = ("saved", "unavailable", "fenced", "moved")
 
@@ -57,9 +59,13 @@ class WorkerMetrics:
             (self._refused, "reason", get_args(StateFault)),
             (self._incidents, "kind", get_args(Incident)),
             (self._checkpoints, "outcome", CHECKPOINT_OUTCOMES),
+            (self._dead_letters, "reason", [reason.value for reason in Reason]),
         ):
             for value in values:
                 counter.labels(**{label: value})
+        for kind in KIND_NAMES.values():
+            for state in ("open", "resolved"):
+                self._alerts.labels(kind=kind, state=state)
         self._stages = {
             stage: self._stage_seconds.labels(stage=stage)
             for stage in ("poll", "decode", "learn", "encode", "emit", "checkpoint")
