@@ -7,6 +7,7 @@ fetches; a module whose contents have another hash than the one written here is 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -62,8 +63,10 @@ def fetch(module: Module) -> dict[str, bytes]:
     Raises
     ------
     ValueError
-        If its contents are not those that were reviewed.
+        If its contents are not those that were reviewed, or it cannot be had.
     """
+    if shutil.which("go") is None:
+        raise ValueError("no `go` on the PATH; install Go (Debian: golang-go)")
     with TemporaryDirectory() as outside:  # outside any module, so that no go.mod is looked for
         done = subprocess.run(
             ["go", "mod", "download", "-json", f"{module.path}@{module.version}"],
@@ -87,7 +90,7 @@ def main() -> int:
     """Write every definition into ``build/crds``."""
     try:
         found = {name: text for module in MODULES for name, text in fetch(module).items()}
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         print(error, file=sys.stderr)
         return 1
     BUILD.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +32,6 @@ def place(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def objects(place: str) -> list[Yaml]:
-    require(without("go"))
     return render(KUBERNETES / place)
 
 
@@ -101,6 +103,22 @@ def test_a_missing_file_is_found_out(tmp_path: Path) -> None:
     (tmp_path / "base" / "service.yaml").unlink()
     with pytest.raises(NotRendered, match=r"service\.yaml"):
         render(tmp_path / "production")
+
+
+def test_a_definition_that_is_not_the_reviewed_one_is_refused() -> None:
+    require(without("go"))
+    path = ROOT / "scripts" / "fetch_crds.py"
+    spec = importlib.util.spec_from_file_location("fetch_crds", path)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    sys.modules["fetch_crds"] = script
+    spec.loader.exec_module(script)
+    (_, operator) = script.MODULES
+
+    assert set(script.fetch(operator)) == set(operator.files)
+    with pytest.raises(ValueError, match="expected h1:another"):
+        script.fetch(dataclasses.replace(operator, sum="h1:another"))
 
 
 # ------------------------------------------------------------------ the objects fit each other
