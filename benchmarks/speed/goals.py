@@ -155,6 +155,11 @@ def goals(parts: Parts) -> str:
     return grid([f"figure (`{PRESET}`)", "goal", "measured", "reached"], rows)
 
 
+def missed(parts: Parts) -> list[Goal]:
+    """Return the goals that were measured and not reached."""
+    return [g for g in GOALS if g.part in parts and not reached(g, g.read(parts))]
+
+
 def reached(goal: Goal, figure: float) -> bool:
     """Tell whether a figure is what it should be.
 

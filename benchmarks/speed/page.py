@@ -10,6 +10,7 @@ from rich.markdown import Markdown
 
 from benchmarks.speed.bench import KEPT
 from benchmarks.speed.goals import goals
+from benchmarks.speed.limits import limits
 from benchmarks.speed.parts.order import SECTIONS
 from benchmarks.speed.table import Kept, blocks
 
@@ -60,6 +61,7 @@ def document(parts: dict[str, Kept], sections: dict[str, Callable[[Kept], str]])
         CPU µs a reading are those of one process, user and system, all threads; they are the steady
         figure, while wall-clock rates depend on who else wants the cores. {versions}."""
     text = [MARK + blocks("Performance", introduction, goals(parts)).removeprefix("#")]
+    text += limits(parts)
     for name, section in sections.items():
         part = parts.get(name)
         if part is None:

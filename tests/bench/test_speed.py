@@ -15,8 +15,9 @@ from rich.progress import Progress
 from benchmarks.speed import page
 from benchmarks.speed.bench import Bench, keep
 from benchmarks.speed.contest import Run, Watcher, middle
-from benchmarks.speed.goals import GOALS, reached
+from benchmarks.speed.goals import GOALS, missed, reached
 from benchmarks.speed.guard import judge
+from benchmarks.speed.limits import TRIED, limits
 from benchmarks.speed.parts import latency, profile, soak, throughput
 from benchmarks.speed.parts.order import PARTS, SECTIONS
 from benchmarks.speed.process import cpu_ns, thread_cpu_ns
@@ -46,7 +47,16 @@ def test_the_page_holds_every_part_and_every_goal(parts: dict[str, Kept]) -> Non
     assert "not measured" not in text.lower()
     assert "nan" not in text
     assert all(goal.what in text for goal in GOALS)
-    assert text.count("\n## ") == len(PARTS)
+    assert text.count("\n## ") == len(PARTS) + len(limits(parts))
+
+
+def test_of_what_was_not_reached_the_page_says_what_was_tried(parts: dict[str, Kept]) -> None:
+    assert set(TRIED) < set(PARTS)
+    assert limits(parts)[0].count("**") == 2 * len({goal.part for goal in missed(parts)}) > 0
+
+    parts["latency"]["result"]["presets"]["lean"]["milliseconds"].update({"p50": 1.0, "p99": 2.0})
+
+    assert "**Latency.**" not in limits(parts)[0]
 
 
 def test_a_part_that_was_not_measured_is_named(parts: dict[str, Kept]) -> None:
