@@ -21,7 +21,9 @@ from hedgerow.topics import (
     OutsideForecast,
     Prediction,
     Reading,
+    Sensor,
     catalogue,
+    encode_sensor,
     make_alert,
 )
 from hedgerow.topics.messages import REASON_MEANINGS, Limits
@@ -112,6 +114,20 @@ EXAMPLE_ALERT = make_alert(
     message="44 is within the declared bounds 0 to 130 again",
 )
 
+EXAMPLE_SENSOR = Sensor(
+    "bridge-7",
+    name="Dronning Louises Bro",
+    kind="bicycles",
+    unit="bicycles/h",
+    zone="Indre By",
+    longitude=12.5636,
+    latitude=55.6868,
+    bound_lower=0.0,
+    bound_upper=4000.0,
+    period_seconds=3600.0,
+    neighbours=("bridge-8",),
+)
+
 
 def topics_doc() -> str:
     """Give the whole text."""
@@ -140,6 +156,11 @@ def topics_doc() -> str:
             "### Reasons\n",
             OUTCOMES,
             _table(("`dlq.reason`", "When"), [(f"`{r}`", t) for r, t in REASON_MEANINGS.items()]),
+            "## Sensors\n",
+            _summary(Sensor),
+            _fields_table(Sensor),
+            f"For example:\n\n```json\n{_indented(encode_sensor(EXAMPLE_SENSOR)[1])}\n```\n",
+            "How they get there and what they do: [sensor registry](sensor-registry.md).\n",
         ]
     )
 
@@ -152,7 +173,7 @@ def _topics_table() -> str:
             topic.key,
             f"`{topic.record.__name__}`" if topic.record else "the original bytes",
             str(topic.partitions),
-            f"{topic.retention_ms // 86_400_000} days",
+            f"{topic.retention_ms // 86_400_000} days" if topic.retention_ms > 0 else "for ever",
             topic.cleanup,
             f"{topic.max_message_bytes:,}",
         )
@@ -185,8 +206,12 @@ def _limits() -> str:
 
 def _record(example: Prediction | Alert) -> str:
     kind = type(example)
-    text = msgspec.json.format(msgspec.json.encode(example), indent=2).decode()
+    text = _indented(msgspec.json.encode(example))
     return f"{_summary(kind)}\n{_fields_table(kind)}\nFor example:\n\n```json\n{text}\n```\n"
+
+
+def _indented(body: bytes) -> str:
+    return msgspec.json.format(body, indent=2).decode()
 
 
 def _summary(kind: type[Struct]) -> str:
@@ -200,7 +225,7 @@ def _fields_table(kind: type[Struct]) -> str:
     for field in msgspec.structs.fields(kind):
         annotated, *extras = get_args(hints[field.name])
         meaning = next(e.description for e in extras if isinstance(e, Meta))
-        optional = " (optional)" if field.default is UNSET else ""
+        optional = " (optional)" if field.default in {UNSET, "", ()} else ""
         rows.append((f"`{field.name}`", _type_name(annotated) + optional, meaning or ""))
     return _table(("Field", "Type", "Meaning"), rows)
 

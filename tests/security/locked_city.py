@@ -44,7 +44,7 @@ class LockedCity:
     @property
     def names(self) -> dict[str, str]:
         """What the topics and the group of the documentation are called here."""
-        topics = ("sensor-data", "predictions", "alerts", "dead-letters")
+        topics = ("sensor-data", "predictions", "alerts", "dead-letters", "sensor-registry")
         return {**{topic: f"{self.name}.{topic}" for topic in topics}, "hedgerow": self.name}
 
     @property
@@ -57,6 +57,7 @@ class LockedCity:
             "HEDGEROW_TOPICS__PREDICTIONS": self.names["predictions"],
             "HEDGEROW_TOPICS__ALERTS": self.names["alerts"],
             "HEDGEROW_TOPICS__DEAD_LETTERS": self.names["dead-letters"],
+            "HEDGEROW_TOPICS__SENSOR_REGISTRY": self.names["sensor-registry"],
             "HEDGEROW_TOPICS__CREATE": "false",
             "HEDGEROW_CHECKPOINT__INTERVAL_SECONDS": "0.2",
         }

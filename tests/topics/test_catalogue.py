@@ -22,8 +22,9 @@ def test_defaults():
         "predictions",
         "alerts",
         "dead-letters",
+        "sensor-registry",
     ]
-    assert [topic.partitions for topic in topics] == [8, 8, 8, 1]
+    assert [topic.partitions for topic in topics] == [8, 8, 8, 1, 1]
     assert {topic.replication for topic in topics} == {1}
     assert topics.dead_letters.max_message_bytes == topics.readings.max_message_bytes + 1_048_576
 
@@ -37,11 +38,11 @@ def test_the_topic_of_forecasts_by_others_is_there_where_it_is_used():
 
 
 def test_names_and_sizes_can_be_chosen():
-    names = TopicNames("in", "out", "alarm", "dead")
+    names = TopicNames("in", "out", "alarm", "dead", sensor_registry="who")
 
     topics = catalogue(names, partitions=32, replication=3, input_max_message_bytes=5_000_000)
 
-    assert [topic.name for topic in topics] == ["in", "out", "alarm", "dead"]
+    assert [topic.name for topic in topics] == ["in", "out", "alarm", "dead", "who"]
     assert topics.readings.partitions == 32
     assert topics.dead_letters.max_message_bytes == 6_048_576
     assert topics.alerts.config() == {
@@ -50,6 +51,12 @@ def test_names_and_sizes_can_be_chosen():
         "max.message.bytes": "1048576",
         "min.insync.replicas": "2",
     }
+
+
+def test_the_registry_keeps_the_last_record_of_each_sensor_for_ever():
+    config = catalogue().sensor_registry.config()
+
+    assert (config["cleanup.policy"], config["retention.ms"]) == ("compact", "-1")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a b", "a/b", "ü", "x" * 250, "a\n"])

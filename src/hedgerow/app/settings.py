@@ -235,6 +235,7 @@ class TopicSettings(Section):
     alerts: str = "alerts"
     dead_letters: str = "dead-letters"
     expert_forecasts: str = "expert-forecasts"
+    sensor_registry: str = "sensor-registry"
     forward: bool = Field(False, description="hand expert_forecasts on to the readings' topic")
     partitions: int = Field(8, ge=1, le=10_000)
     replication: int = Field(1, ge=1, le=10)

@@ -13,6 +13,7 @@ from hedgerow.topics.errors import CatalogueError, RecordError, TimestampError, 
 from hedgerow.topics.identity import alert_id, episode_id, prediction_id, series_key
 from hedgerow.topics.messages import DecodedBatch, Failure, Limits, Message, Reason
 from hedgerow.topics.records import Alert, Forecast, OutsideForecast, Prediction, Reading
+from hedgerow.topics.sensors import Sensor, decode_sensor, encode_sensor
 from hedgerow.topics.timestamps import epoch_time, format_time, parse_time
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ReadingDecoder",
     "Reason",
     "RecordError",
+    "Sensor",
     "TimestampError",
     "TopicError",
     "TopicNames",
@@ -40,7 +42,9 @@ __all__ = [
     "dead_letter",
     "decode_alert",
     "decode_prediction",
+    "decode_sensor",
     "encode_record",
+    "encode_sensor",
     "episode_id",
     "epoch_time",
     "format_time",

@@ -13,9 +13,11 @@ from typing import Literal
 
 from hedgerow.topics.errors import CatalogueError
 from hedgerow.topics.records import Alert, OutsideForecast, Prediction, Reading
+from hedgerow.topics.sensors import Sensor
 
 _DAY_MS = 86_400_000
 _MEBIBYTE = 1_048_576
+_FOR_EVER = -1
 _LEGAL_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -28,6 +30,7 @@ class TopicNames:
     alerts: str = "alerts"
     dead_letters: str = "dead-letters"
     expert_forecasts: str = "expert-forecasts"
+    sensor_registry: str = "sensor-registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,15 @@ class TopicSpec:
         How it is called.
     carries, key : str
         A sentence each, for people.
-    record : type[Reading] | type[OutsideForecast] | type[Prediction] | type[Alert] | None
+    record : type[Reading | OutsideForecast | Prediction | Alert | Sensor] | None
         The type of its values; ``None`` where they are the original bytes.
     partitions, replication : int
         How it is spread.
     retention_ms : int
-        How long records are kept.
+        How long records are kept; -1 for ever.
     cleanup : {"delete", "compact"}
-        What happens then. Nothing here is compacted: a series' last record does not stand for
-        those before it, in predictions (history is scored) as in alerts (several kinds and
+        What happens then. Only the registry is compacted: a series' last record does not stand
+        for those before it, in predictions (history is scored) as in alerts (several kinds and
         episodes share the key).
     max_message_bytes : int
         The longest record, with key and headers.
@@ -57,7 +60,7 @@ class TopicSpec:
     name: str
     carries: str
     key: str
-    record: type[Reading] | type[OutsideForecast] | type[Prediction] | type[Alert] | None
+    record: type[Reading | OutsideForecast | Prediction | Alert | Sensor] | None
     partitions: int
     replication: int
     retention_ms: int
@@ -89,10 +92,12 @@ class Catalogue:
     predictions: TopicSpec
     alerts: TopicSpec
     dead_letters: TopicSpec
+    sensor_registry: TopicSpec
     expert_forecasts: TopicSpec | None
 
     def __iter__(self) -> Iterator[TopicSpec]:
         yield from (self.readings, self.predictions, self.alerts, self.dead_letters)
+        yield self.sensor_registry
         if self.expert_forecasts is not None:
             yield self.expert_forecasts
 
@@ -114,7 +119,7 @@ def catalogue(
     ----------
     partitions : int
         Of readings, predictions, alerts and expert forecasts; dead letters have one, they should
-        be few.
+        be few, and so has the registry, so that its records have one order.
     input_max_message_bytes : int
         The readings' ``max.message.bytes``. Dead letters take 1 MB more, for a message that
         just fitted there must fit with its headers.
@@ -129,7 +134,7 @@ def catalogue(
     Examples
     --------
     >>> [topic.name for topic in catalogue()]
-    ['sensor-data', 'predictions', 'alerts', 'dead-letters']
+    ['sensor-data', 'predictions', 'alerts', 'dead-letters', 'sensor-registry']
     >>> catalogue(TopicNames(alerts="predictions"))
     Traceback (most recent call last):
     hedgerow.topics.errors.CatalogueError: two topics are called 'predictions'; each needs its own
@@ -176,6 +181,17 @@ def catalogue(
             replication=replication,
             retention_ms=30 * _DAY_MS,
             max_message_bytes=input_max_message_bytes + _MEBIBYTE,
+        ),
+        sensor_registry=TopicSpec(
+            name=names.sensor_registry,
+            carries="What is known of each sensor: name, kind, position, bounds, period.",
+            key="the sensor id; a record without a value takes the sensor out",
+            record=Sensor,
+            partitions=1,
+            replication=replication,
+            retention_ms=_FOR_EVER,
+            max_message_bytes=_MEBIBYTE,
+            cleanup="compact",
         ),
         expert_forecasts=TopicSpec(
             name=names.expert_forecasts,

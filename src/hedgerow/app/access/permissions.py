@@ -47,6 +47,7 @@ def worker_needs(settings: Settings) -> list[Need]:
     outputs = (topics.predictions, topics.alerts, topics.dead_letters)
     return [
         Need("topic", topics.readings, "Read"),
+        Need("topic", topics.sensor_registry, "Read"),
         Need("group", settings.group, "Read"),
         *(Need("topic", name, "Write") for name in outputs),
     ]

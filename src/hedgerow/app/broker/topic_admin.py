@@ -29,6 +29,7 @@ def topic_names(settings: Settings) -> TopicNames:
         alerts=topics.alerts,
         dead_letters=topics.dead_letters,
         expert_forecasts=topics.expert_forecasts,
+        sensor_registry=topics.sensor_registry,
     )
 
 

@@ -17,6 +17,7 @@ from hedgerow.app.cli import (
     dlq,
     doctor,
     replay,
+    sensors,
     state,
     tail,
     topics,
@@ -49,6 +50,7 @@ replay.add_to(app)
 backtest.add_to(app)
 tail.add_to(app)
 dlq.add_to(app)
+sensors.add_to(app)
 state.add_to(app)
 verify.add_to(app)
 doctor.add_to(app)

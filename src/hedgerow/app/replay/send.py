@@ -169,8 +169,8 @@ class KafkaSender:
             }
         )
 
-    def send(self, key: bytes, value: bytes) -> None:
-        """Queue one message; waits while the queue is full."""
+    def send(self, key: bytes, value: bytes | None) -> None:
+        """Queue one message, or the end of a compacted key; waits while the queue is full."""
         while True:
             try:
                 self._producer.produce(self._topic, value, key, on_delivery=self._on_delivery)

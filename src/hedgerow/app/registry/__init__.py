@@ -1,0 +1,1 @@
+"""The sensor registry: files of sensors, the topic that holds them, and what is learned by it."""

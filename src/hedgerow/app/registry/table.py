@@ -1,0 +1,94 @@
+"""The registry as its topic tells it: the last record of each sensor.
+
+Before: ``hedgerow sensors import``. After: commands that list sensors; the worker goes on with
+``app/registry/follower``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from hedgerow.app.broker.tail import Tail
+from hedgerow.app.settings import Settings
+from hedgerow.topics import RecordError, Sensor, decode_sensor
+
+logger = logging.getLogger(__name__)
+
+
+class SensorTable:
+    """Sensors by their ids.
+
+    Attributes
+    ----------
+    sensors : dict of str to Sensor
+        As the records taken so far leave them.
+    refused : list of str
+        What was wrong with the records that could not be used, in sentences; such a record
+        changes nothing.
+
+    Examples
+    --------
+    >>> table = SensorTable()
+    >>> table.take(b"s1", b'{"sensor_id":"s1","zone":"harbour"}')
+    >>> table.sensors["s1"].zone
+    'harbour'
+    >>> table.take(b"s1", None)
+    >>> table.sensors
+    {}
+    """
+
+    def __init__(self) -> None:
+        self.sensors: dict[str, Sensor] = {}
+        self.refused: list[str] = []
+
+    def take(self, key: bytes | None, value: bytes | None) -> None:
+        """Take one record in the order of the topic."""
+        if value is None:
+            if key is not None:
+                self.sensors.pop(key.decode("utf-8", "surrogatepass"), None)
+            return
+        try:
+            sensor = decode_sensor(key, value)
+        except RecordError as error:
+            self.refused.append(str(error))
+            logger.warning("the registry has a record that cannot be used: %s", error)
+        else:
+            self.sensors[sensor.sensor_id] = sensor
+
+
+def read_table(settings: Settings) -> SensorTable:
+    """Read the whole registry as it is now.
+
+    Raises
+    ------
+    AppError
+        If it cannot be read.
+    """
+    table = SensorTable()
+    topic = settings.topics.sensor_registry
+    with Tail(settings.kafka, topic, from_beginning=True, follow=False) as tail:
+        for message in tail.messages():
+            table.take(message.key(), message.value())
+    return table
+
+
+def chosen(
+    sensors: Iterable[Sensor],
+    *,
+    pattern: str = "*",
+    kind: str | None = None,
+    zone: str | None = None,
+) -> list[Sensor]:
+    """Choose sensors by a pattern of their id or name, kind and zone; in the order of ids."""
+    return sorted(
+        (
+            sensor
+            for sensor in sensors
+            if (fnmatchcase(sensor.sensor_id, pattern) or fnmatchcase(sensor.name, pattern))
+            and kind in {None, sensor.kind}
+            and zone in {None, sensor.zone}
+        ),
+        key=lambda sensor: sensor.sensor_id,
+    )
