@@ -18,6 +18,17 @@ from hedgerow.agents.ports import (
     StateFault,
     Stored,
 )
+from hedgerow.models import Registry
+
+
+class FakeRegistry:
+    """A registry that says what a test puts there."""
+
+    def __init__(self, known: Registry | None = None) -> None:
+        self.known = known
+
+    def current(self) -> Registry | None:
+        return self.known
 
 
 @dataclass

@@ -10,7 +10,7 @@ from fakes import FakeClock, FakeEmitter, FakeMeter, FakeStore
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Batch, Fetch, Message, Partition
+from hedgerow.agents.ports import Batch, Fetch, Message, Partition, RegistrySource
 from hedgerow.agents.storms import StormLimits
 from hedgerow.models import CityModel, Learner
 from hedgerow.topics import ReadingDecoder, TopicNames
@@ -49,6 +49,7 @@ class Rig:
     limits: StormLimits = StormLimits()
     log_id: str = "first"
     stop_on_rollback: bool = False
+    registry: RegistrySource | None = None
 
     def __post_init__(self) -> None:
         self.restart()
@@ -66,6 +67,7 @@ class Rig:
             log_id=self.log_id,
             stop_on_rollback=self.stop_on_rollback,
             on_failure=self.failures.append,
+            registry=self.registry,
         )
         self.agent = ForecastAgent(
             decoder=ReadingDecoder(),

@@ -6,10 +6,14 @@ Before: the holdings have claimed and loaded it. After: the agents step its lear
 from __future__ import annotations
 
 import asyncio
+import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hedgerow.agents.ports import Claim, Meter, Progress
-from hedgerow.models import Capture, Learner
+from hedgerow.models import Capture, Learner, Registry, encode_chunk
+
+logger = logging.getLogger(__name__)
 
 SLICE_BYTES = 2**20  # copied without a pause: 0.5 to 2 ms, new memory's page faults included
 COPIED_AT_ONCE_BYTES = 4 * 2**20  # of rows that are copied because they are about to be stepped
@@ -34,6 +38,9 @@ class Holding:
     stored_at : float
         When the store was last written, read, or found to hold what was written last; by the
         holdings' clock.
+    settled : bool
+        Whether the registry that `learner` goes by is in the store. While it is not, nothing is
+        learned: a crash would replay what follows by the registry before.
     """
 
     claim: Claim
@@ -44,6 +51,7 @@ class Holding:
     due_at: float
     stored_at: float
     progress: Progress = Progress()
+    settled: bool = True
     saving: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
@@ -52,6 +60,27 @@ class Holding:
         if not self.learner.copying:
             return 0
         return max(1, COPIED_AT_ONCE_BYTES // self.learner.row_bytes)
+
+    async def take_registry(self, registry: Registry | None) -> None:
+        """Go by this registry from `next_offset` on, if it is another one.
+
+        From here until it is stored nothing is stepped, so that rebuilding can take its time.
+        """
+        if registry is None or registry.version == self.learner.registry.version:
+            return
+        self.settled = False
+        rebuilding = asyncio.ensure_future(asyncio.to_thread(self.learner.by_registry, registry))
+        try:
+            await asyncio.shield(rebuilding)
+        finally:  # a thread cannot be stopped half way
+            self.learner = await rebuilding
+        partition = self.claim.partition
+        for note in self.learner.notes:
+            logger.warning("%s: %s", partition, note)
+        logger.info(
+            "%s: goes by another registry of sensors (%s) from offset %d on",
+            partition, registry.version or "an empty one", self.next_offset,
+        )  # fmt: skip
 
     async def copied(self, meter: Meter) -> Capture:
         """Copy the state as it is now, in slices between the batches that come meanwhile."""
@@ -63,3 +92,16 @@ class Holding:
             with meter.stage("checkpoint"):
                 complete = self.learner.copy_rows(SLICE_BYTES)
         return capture
+
+
+def encoded(capture: Capture) -> dict[str, bytes]:
+    """Return the chunks of a complete copy as bytes; pure, may run in a thread."""
+    return {name: encode_chunk(raw) for name, raw in capture.chunks.items()}
+
+
+async def cancelled(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and wait for its end."""
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

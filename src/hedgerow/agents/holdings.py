@@ -6,7 +6,8 @@ the learners found here, and checkpoints make what they learned durable.
 A checkpoint is a copy of what changed, begun between two batches and therefore the state at
 exactly one offset: bit by bit, a row about to be stepped first. It is written while the loop
 goes on, after every output that precedes that offset has been acknowledged. The partitions take
-turns, so that there is one copy at a time.
+turns, so that there is one copy at a time. A newer registry is taken where a checkpoint begins,
+and then the partition waits for it: nothing is published by a registry that could still be lost.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 
 from hedgerow.agents.errors import (
     EmitFailed,
@@ -26,7 +26,7 @@ from hedgerow.agents.errors import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from hedgerow.agents.holding import NOWHERE, Holding
+from hedgerow.agents.holding import NOWHERE, Holding, cancelled, encoded
 from hedgerow.agents.ports import (
     Checkpoint,
     Claim,
@@ -37,11 +37,12 @@ from hedgerow.agents.ports import (
     Partition,
     Probe,
     Progress,
+    RegistrySource,
     StateStore,
     Stored,
 )
 from hedgerow.agents.restoring import Restorer
-from hedgerow.models import Capture, CityModel, Learner, encode_chunk
+from hedgerow.models import EMPTY, Capture, CityModel, Learner, Registry
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ class Holdings:
     on_failure : Callable[[Exception], None]
         Told when going on would break a promise (an output was refused for good, or a
         partition is fenced again and again); the worker has to stop.
+    registry : RegistrySource, optional
+        What is declared of single sensors; each partition takes what is new at its checkpoints.
     probe : Probe, optional
         Told which points an assignment has reached.
     """
@@ -92,6 +95,7 @@ class Holdings:
         log_id: str = "",
         stop_on_rollback: bool = False,
         on_failure: Callable[[Exception], None],
+        registry: RegistrySource | None = None,
         probe: Probe | None = None,
     ) -> None:
         self._store = store
@@ -105,6 +109,7 @@ class Holdings:
         self._log_id = log_id
         self._stop_on_rollback = stop_on_rollback
         self._on_failure = on_failure
+        self._registry = registry
         self._probe = probe or NoProbe()
         self._restorer = Restorer(store, meter, city, max_series=max_series, log_id=log_id)
         self._held: dict[Partition, Holding] = {}
@@ -142,6 +147,20 @@ class Holdings:
                     self._begin(held)
                 if held is not None and held.saving is not None:
                     await asyncio.wait([held.saving])
+
+    async def ready_to_step(self, partition: Partition) -> Holding | None:
+        """Return a holding once the registry it goes by is stored, ``None`` when it is not ours.
+
+        What is published before that could not be published again after a crash.
+        """
+        while (held := self._held.get(partition)) is not None and not held.settled:
+            if held.saving is None:
+                self._begin(held)
+            if held.saving is not None:
+                await asyncio.wait([held.saving])
+            if not held.settled:
+                await asyncio.sleep(RETRY_SECONDS)
+        return held
 
     # ---------------------------------------------------------------- assignment
 
@@ -237,13 +256,14 @@ class Holdings:
         self._probe.at("restoring")
         if held is not None and claim.epoch <= held.claim.epoch:  # epochs only rise
             self._note_rollback(held, f"its newest claim was epoch {claim.epoch - 1}")
-            await _cancelled(held.saving)
+            await cancelled(held.saving)
             self._write_over(held, claim)
             return
         self._held.pop(partition, None)
         found = await self._restorer.restore(claim)
         if found is None:
-            learner = Learner(self._city, max_series=self._max_series)
+            declared = self._declared() or EMPTY
+            learner = Learner(self._city, max_series=self._max_series, registry=declared)
             stored = Stored(0, NOWHERE)
         else:
             stored, learner = found
@@ -262,6 +282,7 @@ class Holdings:
             progress=stored.progress,
             generation=stored.generation,
             saved_offset=stored.next_offset,
+            settled=found is not None or self._registry is None,
             due_at=self._clock.monotonic() + self._interval,
             stored_at=self._clock.monotonic(),
         )
@@ -276,7 +297,7 @@ class Holdings:
     async def _drop(self, partition: Partition) -> None:
         held = self._held.pop(partition)
         self._unsaved.discard(partition)
-        await _cancelled(held.saving)
+        await cancelled(held.saving)
         logger.info("%s: given up at offset %d", partition, held.next_offset)
 
     # ---------------------------------------------------------------- checkpoints
@@ -304,6 +325,9 @@ class Holdings:
         if running:
             await asyncio.wait(running, timeout=limit_seconds)
 
+    def _declared(self) -> Registry | None:
+        return None if self._registry is None else self._registry.current()
+
     def _begin(self, holding: Holding) -> None:
         holding.due_at = self._clock.monotonic() + self._interval
         holding.saving = asyncio.ensure_future(self._checkpoint(holding))
@@ -316,7 +340,8 @@ class Holdings:
         began = self._clock.monotonic()
         partition, outcome = holding.claim.partition, "unavailable"
         try:
-            if holding.next_offset == holding.saved_offset:
+            await holding.take_registry(self._declared())
+            if holding.next_offset == holding.saved_offset and holding.settled:
                 await self._store.check(holding.claim, holding.generation)
             else:
                 if partition in self._unsaved:  # a full copy would be for nothing
@@ -354,7 +379,7 @@ class Holdings:
         """Write one captured state, after the outputs before it are acknowledged."""
         began = self._clock.monotonic()
         await self._emitter.acknowledged()
-        chunks = await asyncio.to_thread(_encode, capture)
+        chunks = await asyncio.to_thread(encoded, capture)
         holding.generation = await self._store.save(
             holding.claim,
             Checkpoint(
@@ -367,6 +392,7 @@ class Holdings:
             ),
         )
         holding.saved_offset = next_offset
+        holding.settled = True
         size = sum(map(len, chunks.values()))
         self._meter.checkpoint("saved", self._clock.monotonic() - began, size)
 
@@ -463,15 +489,3 @@ class Holdings:
                 "this one; do two workers share kafka.instance_id, or two groups one name?"
             )
         )
-
-
-async def _cancelled(task: asyncio.Task[None] | None) -> None:
-    """Cancel a task and wait for its end."""
-    if task is not None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-def _encode(capture: Capture) -> dict[str, bytes]:
-    return {name: encode_chunk(raw) for name, raw in capture.chunks.items()}

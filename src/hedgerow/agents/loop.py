@@ -78,7 +78,7 @@ class Agent:
                 self.on_failure(error)
                 return
             await self.holdings.room()
-            holding = self.holdings.get(batch.partition)
+            holding = await self.holdings.ready_to_step(batch.partition)
             if holding is None:
                 continue  # another worker's by now; it starts from what was saved
             if batch.start != holding.next_offset:

@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+from hedgerow.models import Registry
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Partition:
@@ -266,6 +268,14 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start."""
+        ...
+
+
+class RegistrySource(Protocol):
+    """Knows what is declared of single sensors."""
+
+    def current(self) -> Registry | None:
+        """Return the registry as it was read last; ``None`` before it was read to its end once."""
         ...
 
 

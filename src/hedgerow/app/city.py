@@ -46,6 +46,8 @@ def _profile(given: ProfileSettings, settings: Settings) -> Profile:
     return Profile(
         name=given.name,
         match=given.match,
+        kinds=given.kinds,
+        zones=given.zones,
         period_seconds=given.period_seconds,
         horizons=given.horizons or settings.horizons,
         experts=given.experts,

@@ -310,6 +310,8 @@ class ProfileSettings(Section):
 
     name: str = Field(min_length=1, max_length=64)
     match: tuple[str, ...] = ("*",)
+    kinds: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
     period_seconds: float | None = Field(None, ge=1, le=86_400 * 31)
     horizons: Horizons | None = None
     experts: tuple[str, ...] = ("accurate",)

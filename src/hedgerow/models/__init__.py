@@ -17,10 +17,12 @@ from hedgerow.models.errors import (
 )
 from hedgerow.models.learner import Learner
 from hedgerow.models.profile import AlertSwitches, CityModel, Profile, RiverExpert, series_key
+from hedgerow.models.registry import EMPTY, Registry, SensorFacts
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
 from hedgerow.models.snapshot.chunks import Capture, RawChunk, decode_chunk, encode_chunk
 
 __all__ = [
+    "EMPTY",
     "AlertEvent",
     "AlertSwitches",
     "Capture",
@@ -35,7 +37,9 @@ __all__ = [
     "RawChunk",
     "ReferenceScore",
     "Refusal",
+    "Registry",
     "RiverExpert",
+    "SensorFacts",
     "SeriesScore",
     "SnapshotError",
     "SnapshotTooNew",

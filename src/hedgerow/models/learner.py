@@ -26,10 +26,11 @@ from hedgerow.models.bank.tally import Tally, tallies
 from hedgerow.models.experts.signals import Signals
 from hedgerow.models.period import Grid, declared_grid, infer_grid
 from hedgerow.models.profile import CityModel, Profile, series_key
+from hedgerow.models.registry import EMPTY, NOTHING, Registry
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
 from hedgerow.models.snapshot.capture import begin_capture, copy_rows, mark_all
-from hedgerow.models.snapshot.chunks import Array, Capture
-from hedgerow.models.snapshot.restore import restore_state
+from hedgerow.models.snapshot.chunks import Array, Capture, encode_chunk
+from hedgerow.models.snapshot.restore import restore_state, stored_registry
 from hedgerow.models.zone import zone_table
 
 Number = TypeVar("Number", np.int64, np.float64)
@@ -47,6 +48,9 @@ class Learner:
         Profiles, time zone and the key of plug-ins.
     max_series : int
         Readings of further series are refused.
+    registry : Registry
+        What is declared of single sensors; it stands over the profiles. Another one is taken by
+        `by_registry` alone, between two batches.
 
     Attributes
     ----------
@@ -64,16 +68,20 @@ class Learner:
     [[5.0, 5.0, 5.0]]
     """
 
-    def __init__(self, city: CityModel, *, max_series: int = 100_000) -> None:
+    def __init__(
+        self, city: CityModel, *, max_series: int = 100_000, registry: Registry = EMPTY
+    ) -> None:
         self.city = city
+        self.registry = registry
+        self.new_registry = True
         self.counts = Counts()
         self.notes: list[str] = []
         self.series = SeriesTable()
         self.nursery = Nursery()
         self.silence = Silence()
-        self.signals = Signals(city)
+        self.signals = Signals(city, registry)
         self.banks: list[Bank] = []
-        self._bank_numbers: dict[tuple[int, int], int] = {}
+        self._bank_numbers: dict[tuple[int, int, int], int] = {}
         self._max_series = max_series
         self._zone = zone_table(city.timezone, city.holidays)
         self._outside = [{name: i for i, name in enumerate(p.outside)} for p in city.profiles]
@@ -141,7 +149,7 @@ class Learner:
                 if len(self.series) >= self._max_series:
                     refusals.append(self._over_limit(p, sensor_ids[p], quantities[p]))
                     continue
-                profile = self.city.profile_index(series_key(sensor_ids[p], quantities[p]))
+                profile = self.profile_of(sensor_ids[p], quantities[p])
                 series = self.series.add(sensor_ids[p], quantities[p], profile)
             ids[p] = series
             out.outcomes[p] = self._settle(series, int(time_ms[p]), float(values[p]))
@@ -216,8 +224,10 @@ class Learner:
         """Bring a series without a row nearer to one; return the reading's outcome so far."""
         if self.series.banks[series] >= 0:
             return _FOR_THE_BANK
-        period_ms = self.city.profiles[self.series.profiles[series]].period_ms
+        period_ms = self.declared_period(series)
         if period_ms is not None:
+            if self.nursery.infants.pop(series, None) is not None:
+                self.nursery.dirty = True  # declared while it was waiting
             self._place(series, declared_grid(period_ms, time_ms))
             return _FOR_THE_BANK
         outcome = self.nursery.take(series, time_ms, value)
@@ -230,23 +240,48 @@ class Learner:
 
     def _place(self, series: int, grid: Grid) -> None:
         """Give a series a row in the bank of its profile and period."""
-        number = self.bank_number(int(self.series.profiles[series]), grid.period_ms)
-        self.series.place(series, number, self.banks[number].add(grid.phase_ms))
+        number = self.bank_number(
+            int(self.series.profiles[series]), grid.period_ms, self.places_of(series)
+        )
+        self.place(series, number, self.banks[number].add(grid.phase_ms))
 
-    def bank_number(self, profile: int, period_ms: int) -> int:
-        """Return the number of the bank of a profile and period, made when needed."""
-        number = self._bank_numbers.setdefault((profile, period_ms), len(self.banks))
+    def place(self, series: int, bank: int, row: int) -> None:
+        """Note where a series' row lies, and hold it to what is declared of its sensor."""
+        self.series.place(series, bank, row)
+        facts = self.registry.of(self.series.sensor_ids[series])
+        if facts is not NOTHING:
+            self.banks[bank].bound(row, facts)
+
+    def profile_of(self, sensor_id: str, quantity: str) -> int:
+        """Return the index of the profile that a series is learned by."""
+        key = series_key(sensor_id, quantity)
+        return self.city.profile_index(key, self.registry.of(sensor_id))
+
+    def declared_period(self, series: int) -> int | None:
+        """Return the declared period of a series: its sensor's, else its profile's."""
+        facts = self.registry.of(self.series.sensor_ids[series])
+        return facts.period_ms or self.city.profiles[self.series.profiles[series]].period_ms
+
+    def places_of(self, series: int) -> int:
+        """Return for how many companions a series has room."""
+        profile: Profile = self.city.profiles[self.series.profiles[series]]
+        return profile.places_by(self.registry.of(self.series.sensor_ids[series]))
+
+    def bank_number(self, profile: int, period_ms: int, places: int) -> int:
+        """Return the number of the bank of series alike in these, made when needed."""
+        number = self._bank_numbers.setdefault((profile, period_ms, places), len(self.banks))
         if number == len(self.banks):
-            self.banks.append(self._make_bank(self.city.profiles[profile], period_ms))
+            self.banks.append(self._make_bank(self.city.profiles[profile], period_ms, places))
         return number
 
-    def _make_bank(self, profile: Profile, period_ms: int) -> Bank:
+    def _make_bank(self, profile: Profile, period_ms: int, places: int) -> Bank:
         if not profile.river:
-            return Bank(profile, period_ms, self._zone)
+            return Bank(profile, period_ms, self._zone, places=places)
         # River is slow to import, so only where a profile asks for it.
         from hedgerow.models.bank.plugins import PluginBank  # noqa: PLC0415
 
-        return PluginBank(profile, period_ms, self._zone, self.city.plugin_key or b"")
+        key = self.city.plugin_key or b""
+        return PluginBank(profile, period_ms, self._zone, key, places=places)
 
     def _replay(self, series: int, infant: Infant) -> None:
         """Learn silently from all readings of the nursery but the last."""
@@ -394,21 +429,70 @@ class Learner:
         """Mark everything changed, so that the next capture is complete."""
         mark_all(self)
 
+    def by_registry(self, registry: Registry) -> Learner:
+        """Return what goes on by another registry from here; this one is not to be used again.
+
+        Bounds change in place. Where a series has another profile, period or neighbours now, all
+        is rebuilt as from a snapshot: what still fits is kept, and ``notes`` says what is not.
+        """
+        if registry.version == self.registry.version:
+            return self
+        moving = self._moving(registry)
+        if moving:
+            mark_all(self)
+            capture = self.capture()
+            chunks = {name: encode_chunk(capture.chunks[name]) for name in capture.names}
+            return Learner.restore(
+                self.city, chunks, max_series=self._max_series, registry=registry
+            )
+        changed = self.registry.differing(registry)
+        self.registry, self.new_registry = registry, True
+        self.signals = Signals(self.city, registry)
+        for series, sensor_id in enumerate(self.series.sensor_ids):
+            if sensor_id in changed and self.series.banks[series] != NOWHERE:
+                bank = self.banks[self.series.banks[series]]
+                bank.bound(int(self.series.rows[series]), registry.of(sensor_id))
+        return self
+
+    def _moving(self, registry: Registry) -> bool:
+        """Tell whether a series cannot stay where it is, or looks at others, by a registry."""
+        changed = self.registry.differing(registry)
+        for series, sensor_id in enumerate(self.series.sensor_ids):
+            if sensor_id not in changed:
+                continue
+            old, new = self.registry.of(sensor_id), registry.of(sensor_id)
+            key = series_key(*self.series.name(series))
+            profile = int(self.series.profiles[series])
+            if old.neighbours != new.neighbours or self.city.profile_index(key, new) != profile:
+                return True
+            period_ms = new.period_ms or self.city.profiles[profile].period_ms
+            bank = self.series.banks[series]
+            if bank != NOWHERE and period_ms not in {None, self.banks[bank].period_ms}:
+                return True
+        return False
+
     @classmethod
     def restore(
-        cls, city: CityModel, chunks: Mapping[str, bytes], *, max_series: int = 100_000
+        cls,
+        city: CityModel,
+        chunks: Mapping[str, bytes],
+        *,
+        max_series: int = 100_000,
+        registry: Registry | None = None,
     ) -> Learner:
         """Rebuild a learner from the encoded chunks of a complete snapshot.
 
-        Where a profile has changed since, what still fits is kept and the rest starts anew;
-        ``notes`` says which.
+        Where a profile has changed since, or a ``registry`` is given that is not the snapshot's
+        own, what still fits is kept and the rest starts anew; ``notes`` says which.
 
         Raises
         ------
         SnapshotError
             If a chunk is missing, damaged, or of a newer version.
         """
-        learner = cls(city, max_series=max_series)
+        if registry is None:
+            registry = stored_registry(chunks)
+        learner = cls(city, max_series=max_series, registry=registry)
         restore_state(learner, chunks)
         return learner
 

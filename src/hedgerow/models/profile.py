@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from hedgerow.models.aggregation import RULES
 from hedgerow.models.errors import PluginError, ProfileError
 from hedgerow.models.experts.catalogue import expand, plan
+from hedgerow.models.registry import NOTHING, SensorFacts
 from hedgerow.models.zone import zone_table
 
 MAX_HORIZON = 2000
@@ -61,6 +62,8 @@ class Profile:
         Label of the profile, part of every prediction.
     match : tuple of str
         Shell patterns over the series key (``sensor`` or ``sensor/quantity``), case-sensitive.
+    kinds, zones : tuple of str
+        Of sensors, as the registry tells them: only series of these match; of all, where empty.
     period_seconds : float, optional
         Length of a slot; inferred from the first 20 readings of each series when ``None``.
     horizons : tuple of int
@@ -109,6 +112,8 @@ class Profile:
 
     name: str = "default"
     match: tuple[str, ...] = ("*",)
+    kinds: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
     period_seconds: float | None = None
     horizons: tuple[int, ...] = (1, 3, 12)
     experts: tuple[str, ...] = ("accurate",)
@@ -186,20 +191,56 @@ class Profile:
         """Declared length of a slot in milliseconds."""
         return None if self.period_seconds is None else round(self.period_seconds * 1000)
 
-    def matches(self, key: str) -> bool:
-        """Tell whether a series key falls under this profile."""
-        return any(fnmatchcase(key, pattern) for pattern in self.match)
+    def matches(self, key: str, facts: SensorFacts = NOTHING) -> bool:
+        """Tell whether a series falls under this profile, by its key and what is declared of it.
+
+        Examples
+        --------
+        >>> roads = Profile("roads", kinds=("traffic",))
+        >>> roads.matches("bridge-7"), roads.matches("bridge-7", SensorFacts(kind="traffic"))
+        (False, True)
+        """
+        return (
+            any(fnmatchcase(key, pattern) for pattern in self.match)
+            and (not self.kinds or facts.kind in self.kinds)
+            and (not self.zones or facts.zone in self.zones)
+        )
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether every series matches."""
+        return "*" in self.match and not self.kinds and not self.zones
 
     @property
     def places(self) -> int:
         """How many companions a series of this profile can have."""
+        return self._own_places + max(map(len, self.neighbours.values()), default=0)
+
+    @property
+    def _own_places(self) -> int:
+        """How many companions a series can have among its sensor's other quantities."""
         own = tuple(f"/{quantity}" for quantity in self.companions)
         itself = bool(own) and all(pattern.endswith(own) for pattern in self.match)
-        most = max(map(len, self.neighbours.values()), default=0)
-        return len(self.companions) - itself + most
+        return len(self.companions) - itself
 
-    def companions_of(self, sensor_id: str, quantity: str) -> tuple[str, ...]:
+    def places_by(self, facts: SensorFacts) -> int:
+        """Return how many companions a series of such a sensor can have.
+
+        Examples
+        --------
+        >>> Profile(companions=("speed",)).places_by(SensorFacts(neighbours=("a", "b")))
+        3
+        """
+        if not facts.neighbours:
+            return self.places
+        return min(self._own_places + len(facts.neighbours), MOST_COMPANIONS)
+
+    def companions_of(
+        self, sensor_id: str, quantity: str, facts: SensorFacts = NOTHING
+    ) -> tuple[str, ...]:
         """Return the keys of a series' companions, in the order of their places.
+
+        Neighbours in the registry stand instead of the profile's.
 
         Examples
         --------
@@ -209,16 +250,19 @@ class Profile:
         ('s1/count', 's2/speed', 's3/flow')
         """
         key = series_key(sensor_id, quantity)
-        near = self.neighbours.get(key, self.neighbours.get(sensor_id, ()))
+        near = facts.neighbours or self.neighbours.get(key, self.neighbours.get(sensor_id, ()))
         wanted = [series_key(sensor_id, other) for other in self.companions]
         wanted += [name if "/" in name else series_key(name, quantity) for name in near]
-        return tuple(dict.fromkeys(name for name in wanted if name != key))[: self.places]
+        return tuple(dict.fromkeys(name for name in wanted if name != key))[: self.places_by(facts)]
 
     @property
     def fingerprint(self) -> str:
         """Hash of everything in the profile, stored with the snapshot."""
         body = asdict(self)
         body["neighbours"] = sorted(self.neighbours.items())
+        for name in ("kinds", "zones"):  # as it was before there were any
+            if not body[name]:
+                del body[name]
         if not self.places:  # as it was before there were any
             del body["companions"], body["neighbours"]
         body["river"] = [[r.name, sorted(r.params.items())] for r in self.river]
@@ -256,7 +300,7 @@ class CityModel:
 
     def __post_init__(self) -> None:
         profiles = self.profiles
-        if not any("*" in p.match for p in profiles):
+        if not any(p.takes_all for p in profiles):
             profiles = (*profiles, Profile())
             object.__setattr__(self, "profiles", profiles)
         names = [p.name for p in profiles]
@@ -279,9 +323,9 @@ class CityModel:
         for expert in profile.river:
             make_regressor(expert)
 
-    def profile_index(self, key: str) -> int:
-        """Return the index of the first profile that matches a series key."""
-        return next(i for i, p in enumerate(self.profiles) if p.matches(key))
+    def profile_index(self, key: str, facts: SensorFacts = NOTHING) -> int:
+        """Return the index of the first profile that matches a series."""
+        return next(i for i, p in enumerate(self.profiles) if p.matches(key, facts))
 
 
 def series_key(sensor_id: str, quantity: str) -> str:

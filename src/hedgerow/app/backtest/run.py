@@ -15,7 +15,7 @@ from pathlib import Path
 from hedgerow.agents.outputs import failures_of
 from hedgerow.app.backtest.log import FileLog, FileMessage
 from hedgerow.app.backtest.trace import Trace
-from hedgerow.models import CityModel, Counts, Learner, SeriesScore, series_key
+from hedgerow.models import EMPTY, CityModel, Counts, Learner, Registry, SeriesScore, series_key
 from hedgerow.topics import Limits, ReadingDecoder
 
 BATCH = 4096  # messages; what comes out does not depend on it
@@ -73,12 +73,20 @@ class Backtest:
         Readings of further series are refused, as in one partition of the service.
     trace : Trace, optional
         Told everything that was published, for the report's plots.
+    registry : Registry, optional
+        What is declared of single sensors.
     """
 
     def __init__(
-        self, city: CityModel, *, limits: Limits, max_series: int, trace: Trace | None = None
+        self,
+        city: CityModel,
+        *,
+        limits: Limits,
+        max_series: int,
+        trace: Trace | None = None,
+        registry: Registry = EMPTY,
     ) -> None:
-        self.learner = Learner(city, max_series=max_series)
+        self.learner = Learner(city, max_series=max_series, registry=registry)
         self.findings = Findings(self.learner.counts)
         self._decoder = ReadingDecoder(limits)
         self._trace = trace

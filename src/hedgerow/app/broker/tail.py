@@ -70,7 +70,7 @@ class Tail:
                 "auto.offset.reset": "earliest",
                 # The end is where a fetch finds it: asked for its latest offset, the embedded
                 # broker gives the first of its last batch, plus one.
-                "enable.partition.eof": not follow,
+                "enable.partition.eof": True,
                 "log_level": 2,
             }
         )
@@ -94,17 +94,28 @@ class Tail:
     def messages(self) -> Iterator[Message]:
         """Wait for records; ends only when not following."""
         while self._follow or self._left:
-            for message in self._consumer.consume(_AT_ONCE, _POLL_SECONDS):
-                error = message.error()
-                if error is None:
-                    yield message
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    self._left.discard(message.partition())
-                elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                    need = Need("topic", self._topic, "Read")
-                    raise AccessRefused(lacking_sentence(self._kafka, [need]))
-                elif error.fatal():
-                    raise BrokerUnavailable(f"{self._topic}: {error.str()}")
+            yield from self.poll()
+
+    @property
+    def at_end(self) -> bool:
+        """Whether every partition has been read to where it once ended."""
+        return not self._left
+
+    def poll(self) -> list[Message]:
+        """Wait a moment for records and give them, often none."""
+        found = []
+        for message in self._consumer.consume(_AT_ONCE, _POLL_SECONDS):
+            error = message.error()
+            if error is None:
+                found.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._left.discard(message.partition())
+            elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                need = Need("topic", self._topic, "Read")
+                raise AccessRefused(lacking_sentence(self._kafka, [need]))
+            elif error.fatal():
+                raise BrokerUnavailable(f"{self._topic}: {error.str()}")
+        return found
 
     def _partitions(self, kafka: KafkaSettings) -> set[int]:
         metadata = ask_metadata(self._consumer, self._watch, kafka, ANSWER_SECONDS, self._topic)

@@ -25,7 +25,7 @@ from hedgerow.app.cli.output import ConfigOption, errors, printable, read_settin
 if TYPE_CHECKING:
     from hedgerow.app.backtest import Findings
     from hedgerow.app.settings import Settings
-    from hedgerow.models import CityModel
+    from hedgerow.models import CityModel, Registry
 
 MOST_SERIES = 12  # in the table, unless all are asked for
 
@@ -73,6 +73,10 @@ def backtest(
         float | None,
         typer.Option(min=0.001, metavar="SECONDS", help="Length of a slot, in every profile."),
     ] = None,
+    registry: Annotated[
+        Path | None,
+        typer.Option(help="File of sensors, as `sensors import` takes it: their bounds, periods."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many rows.")] = None,
     every: Annotated[
         bool, typer.Option("--all", help=f"A line for each series, even beyond {MOST_SERIES}.")
@@ -114,7 +118,11 @@ def backtest(
     city = _city(settings, None if horizons is None else _horizons(horizons), period)
     trace = None if report is None else Trace()
     work = Backtest(
-        city, limits=input_limits(settings), max_series=settings.input.max_series, trace=trace
+        city,
+        limits=input_limits(settings),
+        max_series=settings.input.max_series,
+        trace=trace,
+        registry=_registry(registry),
     )
     began = perf_counter()
     with ReplayProgress(errors, f"learning {', '.join(file.name for file in files)}") as bar:
@@ -149,6 +157,13 @@ def _city(settings: Settings, horizons: tuple[int, ...] | None, period: float | 
         return replace(city, profiles=profiles)
     except ModelError as error:
         raise SettingsError(f"--horizons or --period: {error}") from None
+
+
+def _registry(file: Path | None) -> Registry:
+    from hedgerow.app.registry.declared import declared
+    from hedgerow.app.registry.files import read_sensors
+
+    return declared({} if file is None else read_sensors(file))
 
 
 def _show(findings: Findings, seconds: float, every: bool) -> None:

@@ -22,7 +22,7 @@ from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.loop import Agent
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import NoProbe, Partition, Probe
+from hedgerow.agents.ports import NoProbe, Partition, Probe, RegistrySource
 from hedgerow.agents.storms import StormLimits
 from hedgerow.app.access.kafka import faust_credentials
 from hedgerow.app.access.stores import connect
@@ -31,6 +31,7 @@ from hedgerow.app.broker.readings_log import LogFacts, go_on_at
 from hedgerow.app.broker.topic_admin import topic_names
 from hedgerow.app.broker.transport import BatchConsumer, BatchTransport
 from hedgerow.app.city import city_model, input_limits
+from hedgerow.app.registry.follower import RegistryFollower
 from hedgerow.app.service.http import HttpServer, Page
 from hedgerow.app.service.metrics import WorkerMetrics
 from hedgerow.app.service.state_metrics import StateCollector
@@ -94,6 +95,7 @@ class Parts:
     emitter: KafkaEmitter
     holdings: Holdings
     metrics: WorkerMetrics
+    registry: RegistryFollower
     http: HttpServer
     failure: Failure
 
@@ -121,7 +123,8 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
         consumer: BatchConsumer = app.consumer  # made when first asked for, inside the loop
         consumer.realign(partition, next_offset)
 
-    loop = forecast_loop(settings, log, redis, realign=realign, probe=probe)
+    registry = RegistryFollower(settings)
+    loop = forecast_loop(settings, log, redis, realign=realign, probe=probe, registry=registry)
     holdings, emitter, metrics, failure = loop.holdings, loop.emitter, loop.metrics, loop.failure
 
     async def assign(partitions: Iterable[Partition]) -> Mapping[Partition, int]:
@@ -201,7 +204,7 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
 
     page = _console(settings, loop, lag_of, not_ready) if settings.http.console else None
     http = HttpServer(settings.http, registry=metrics.registry, not_ready=not_ready, page=page)
-    return Parts(settings, app, redis, emitter, holdings, metrics, http, failure)
+    return Parts(settings, app, redis, emitter, holdings, metrics, registry, http, failure)
 
 
 def forecast_loop(
@@ -211,8 +214,11 @@ def forecast_loop(
     *,
     realign: Callable[[Partition, int], None],
     probe: Probe,
+    registry: RegistrySource | None = None,
 ) -> Loop:
     """Wire everything but the transport: a worker's, or that of a command that learns.
+
+    Without a ``registry`` every partition goes on by the one it was learned by.
 
     Raises
     ------
@@ -236,6 +242,7 @@ def forecast_loop(
         log_id=log.log_id,
         stop_on_rollback=settings.redis.on_rollback is OnRollback.STOP,
         on_failure=failure,
+        registry=registry,
         probe=probe,
     )
     agent = ForecastAgent(

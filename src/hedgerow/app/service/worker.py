@@ -39,6 +39,7 @@ DRAIN_SECONDS = 5.0
 STOP_SECONDS = 15.0
 DESCRIBE_SECONDS = 10.0
 REFUSED_SECONDS = 5.0
+REGISTRY_SECONDS = 30.0
 
 
 def run_worker(settings: Settings, probe: Probe | None = None) -> int:
@@ -92,10 +93,12 @@ async def _serve(settings: Settings, admin: AdminClient, log: LogFacts, probe: P
         await _same_partitions(parts, log)
         host, port = await parts.http.start()
         logger.info("metrics and health on http://%s:%d", host, port)
-        warm_up()  # compiles or loads the kernels now, not while the group waits for us
-        async with _running(parts), _watched(admin, log, parts):
-            await _until(stop, parts)
-            await _drain(parts)
+        with parts.registry:
+            warm_up()  # compiles or loads the kernels now, not while the group waits for us
+            await parts.registry.read(REGISTRY_SECONDS)
+            async with _running(parts), _watched(admin, log, parts):
+                await _until(stop, parts)
+                await _drain(parts)
     finally:
         await parts.http.stop()
         await asyncio.to_thread(parts.emitter.close)

@@ -75,7 +75,10 @@ MOST_EVENTS = 5  # of one reading: one a rule
 
 
 class Rules(NamedTuple):
-    """What a profile asks of the rules; bounds are NaN where there is none."""
+    """What a profile asks of the rules; bounds are NaN where there is none.
+
+    Bounds differ from row to row, `rules_of` fills them in.
+    """
 
     bound_lower: float
     bound_upper: float
@@ -123,6 +126,29 @@ class Outlook(NamedTuple):
     predicted: float
     limit: float
     shortest: int
+
+
+@jit
+def rules_of(row: Array, rules: Rules, bounds: Array) -> Rules:
+    """Return the rules for a row with these bounds.
+
+    Where it has none, nothing is asked about bounds unless an episode is left to be resolved.
+    """
+    bounded = not (math.isnan(bounds[0]) and math.isnan(bounds[1]))
+    return Rules(
+        bounds[0],
+        bounds[1],
+        rules.bound if bounded or _is_open(row, BOUND) else 0,
+        rules.forecast_breach if bounded or _is_open(row, FORECAST_BREACH) else 0,
+        rules.anomaly,
+        rules.drift,
+        rules.stuck,
+    )
+
+
+@jit
+def _is_open(row: Array, kind: int) -> bool:
+    return bool(row[ALERTS + kind * ALERT_SIZE + OPEN] == 1.0)
 
 
 @jit

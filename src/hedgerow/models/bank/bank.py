@@ -22,6 +22,7 @@ from hedgerow.models.experts.catalogue import NAIVE_EXPERTS
 from hedgerow.models.experts.companions import Company
 from hedgerow.models.experts.ensemble import Team
 from hedgerow.models.profile import Profile
+from hedgerow.models.registry import SensorFacts
 from hedgerow.models.snapshot.chunks import RawChunk
 from hedgerow.models.zone import ZoneTable
 
@@ -43,6 +44,8 @@ class Bank:
         Length of a slot.
     zone : ZoneTable
         The city's time zone.
+    places : int, optional
+        For how many companions there is room; as many as the profile names when left out.
 
     Attributes
     ----------
@@ -50,6 +53,9 @@ class Bank:
         One row a series on the exact plane; only the first ``count`` are in use.
     singles : ndarray of float32, shape (capacity, single_width)
         The same on the single-precision plane.
+    bounds : ndarray of float64, shape (capacity, 2)
+        The least and the most that is right, NaN for none: those of the profile, or of the
+        series' sensor. They follow from what is declared, so that a snapshot does not hold them.
     setup : Setup
         What the kernel needs to know of all rows.
     dirty : set of int
@@ -62,12 +68,15 @@ class Bank:
         Times a plug-in failed; always 0 where there are none.
     """
 
-    def __init__(self, profile: Profile, period_ms: int, zone: ZoneTable) -> None:
+    def __init__(
+        self, profile: Profile, period_ms: int, zone: ZoneTable, *, places: int | None = None
+    ) -> None:
         self.profile = profile
         self.period_ms = period_ms
-        self.layout: RowLayout = row_layout(profile, period_ms)
+        self.layout: RowLayout = row_layout(profile, period_ms, places)
         self.rows = np.empty((0, self.layout.sizes.width))
         self.singles = np.empty((0, self.layout.sizes.single_width), np.float32)
+        self.bounds = np.empty((0, 2))
         self.count = 0
         self.dirty: set[int] = set()
         self.new = True
@@ -93,6 +102,7 @@ class Bank:
         if capacity > len(self.rows):
             self.rows = _grown(self.rows, self.count, capacity)
             self.singles = _grown(self.singles, self.count, capacity)
+            self.bounds = _grown(self.bounds, self.count, capacity)
 
     def add_blank(self, rows: int) -> int:
         """Start that many rows and return the first."""
@@ -107,6 +117,7 @@ class Bank:
         if first + rows > len(self.rows):
             self.reserve(max(16, len(self.rows), rows))
         self.count += rows
+        self.bounds[first : self.count] = self.setup.rules[:2]
         self.dirty.update(range(first // CHUNK_ROWS, (self.count - 1) // CHUNK_ROWS + 1))
         return first
 
@@ -144,9 +155,17 @@ class Bank:
         """
         self._before_change(where)
         kernel.step_rows(
-            self.rows, self.singles, self.setup, where, positions, time_ms, values, offsets,
-            outside, company, silent, self.scratch, out,
+            self.rows, self.singles, self.setup, self.bounds, where, positions, time_ms, values,
+            offsets, outside, company, silent, self.scratch, out,
         )  # fmt: skip
+
+    def bound(self, row: int, facts: SensorFacts) -> None:
+        """Hold a row to what is declared of its sensor; to the profile where that is nothing."""
+        lower, upper = facts.bound_lower, facts.bound_upper
+        if lower is None and upper is None:
+            self.bounds[row] = self.setup.rules[:2]
+        else:
+            self.bounds[row] = [math.nan if one is None else one for one in (lower, upper)]
 
     def _before_change(self, where: NDArray[np.int64]) -> None:
         """Note which rows are about to change, and let a copy under way have them first."""
@@ -216,12 +235,11 @@ def _setup(profile: Profile, layout: RowLayout, zone: ZoneTable) -> row_places.S
 
 def _rules(profile: Profile) -> Rules:
     lower, upper = profile.bound_lower, profile.bound_upper
-    bounded = lower is not None or upper is not None
     return Rules(
         bound_lower=math.nan if lower is None else float(lower),
         bound_upper=math.nan if upper is None else float(upper),
-        bound=int(profile.alerts.bound and bounded),
-        forecast_breach=int(profile.alerts.forecast_breach and bounded),
+        bound=int(profile.alerts.bound),
+        forecast_breach=int(profile.alerts.forecast_breach),
         anomaly=int(profile.alerts.anomaly),
         drift=int(profile.alerts.drift),
         stuck=int(profile.alerts.stuck),

@@ -27,6 +27,8 @@ from hedgerow.models.alerts.episodes import (
     Events,
     Outlook,
     Reading,
+    Rules,
+    rules_of,
     watch_drift,
     watch_forecasts,
     watch_reading,
@@ -122,6 +124,7 @@ class Outputs(NamedTuple):
 def take(
     rows: Rows,
     setup: Setup,
+    rules: Rules,
     reading: Reading,
     company: Company,
     silent: bool,
@@ -145,10 +148,10 @@ def take(
     stretch = stretch_of(setup.zone, min(reading.time_ms, slot_ms))
     local_ms = local_from(setup.zone, stretch, reading.time_ms)
     slot_ms = local_from(setup.zone, stretch, slot_ms)
-    score = _strangeness(row, single, sizes, value, local_ms) if setup.rules.anomaly else 0.0
+    score = _strangeness(row, single, sizes, value, local_ms) if rules.anomaly else 0.0
     if not silent:
         entry = due(row, sizes, blocks[0], horizons[0], slot)
-        watch_reading(row, entry, score, setup.rules, reading, out.events)
+        watch_reading(row, entry, score, rules, reading, out.events)
     if standardise_reading(row, value):
         _leave_roots(row, single, setup)
     for k in range(len(horizons)):
@@ -161,7 +164,7 @@ def take(
     repeated = value == row[sizes.ring + int(row[SLOT]) % sizes.ring_size]
     note_repeat(row, repeated, sizes.period_ms)
     if not silent:
-        watch_run(row, is_stuck(row, sizes.period_ms), setup.rules, reading, out.events)
+        watch_run(row, is_stuck(row, sizes.period_ms), rules, reading, out.events)
     now = pattern_bin(sizes, local_ms, is_holiday(setup.zone, local_ms))
     remember(row, single, sizes, slot, value, now)
     origin = origin_of(sizes, slot)
@@ -176,7 +179,7 @@ def take(
         scratch.day_ms[k] = freeze(row, single, sizes, setup.team, setup.zone, stretch, at, k)
     drifted = row[blocks[0] + DRIFT_STATE + QUIET] > 0.0
     if not silent:
-        watch_drift(row, blocks[0] + DRIFT_STATE, setup.rules, reading, out.events)
+        watch_drift(row, blocks[0] + DRIFT_STATE, rules, reading, out.events)
     _find_gains(rows, setup, slot, drifted, scratch.features)
     if sizes.company > 0:
         memory = DRIFT_MEMORY if drifted else companions.MEMORY
@@ -271,6 +274,7 @@ def _aggregate(
 def forecast(
     rows: Rows,
     setup: Setup,
+    rules: Rules,
     reading: Reading,
     silent: bool,
     external: Array,
@@ -287,7 +291,6 @@ def forecast(
     slot = int(row[SLOT])
     breach = 0
     breach_at = math.nan
-    rules = setup.rules
     below = above = True  # the limits of all horizons beyond the bound on their side
     for k in range(len(horizons)):
         horizon = horizons[k]
@@ -347,6 +350,7 @@ def step_rows(
     exact: Array,
     single: Single,
     setup: Setup,
+    bounds: Array,
     where: NDArray[np.int64],
     positions: NDArray[np.int64],
     time_ms: NDArray[np.int64],
@@ -360,6 +364,7 @@ def step_rows(
 ) -> None:
     """Step many readings in log order: reading ``positions[i]`` belongs to row ``where[i]``.
 
+    ``bounds`` has a line for each row: the least and the most that is right, NaN for none.
     Where ``outside`` is not negative, it is the number of an outside expert, and time and value
     are its forecast's.
     """
@@ -373,8 +378,9 @@ def step_rows(
             )
             continue
         reading = Reading(p, time_ms[p], values[p], offsets[p])
-        learned = take(rows, setup, reading, company, silent, scratch, out)
+        rules = rules_of(rows.exact, setup.rules, bounds[where[i]])
+        learned = take(rows, setup, rules, reading, company, silent, scratch, out)
         if not silent:
             show_last(rows.exact, setup.sizes, company, p)
         if learned:
-            forecast(rows, setup, reading, silent, scratch.nobody, scratch, out)
+            forecast(rows, setup, rules, reading, silent, scratch.nobody, scratch, out)

@@ -218,13 +218,17 @@ def feature_names(horizons: tuple[int, ...]) -> tuple[str, ...]:
     return COMMON_FEATURES + tuple(f"{f}_{h}" for h in horizons for f in TARGET_FEATURES)
 
 
-def row_layout(profile: Profile, period_ms: int) -> RowLayout:
-    """Lay out the rows of a profile's series of one period."""
+def row_layout(profile: Profile, period_ms: int, places: int | None = None) -> RowLayout:
+    """Lay out the rows of a profile's series of one period.
+
+    ``places`` is for how many companions there is room, the profile's where left out.
+    """
+    places = profile.places if places is None else places
     experts = plan(
         profile.experts,
         profile.outside,
         tuple(expert.name for expert in profile.river),
-        companions=profile.places > 0,
+        companions=places > 0,
     )
     day, week = slots_in(DAY_MS, period_ms), slots_in(WEEK_MS, period_ms)
     week = week if week < MAX_RING else 0
@@ -234,7 +238,7 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
     features = feature_names(profile.horizons) if linear else ()
     bins = min(max(week, 1), MOST_PATTERN_BINS)
     exact = _Exact(profile, experts, ring_size, max(day, 1), standard=2 if linear else 0)
-    single = _Single(profile, experts, bins, features)
+    single = _Single(profile, experts, bins, features, places)
     sizes = Layout(
         period_ms=period_ms,
         day=day,
@@ -253,7 +257,7 @@ def row_layout(profile: Profile, period_ms: int) -> RowLayout:
         memories=len(experts.memories),
         gradients=len(experts.linear),
         hour_bins=experts.bins,
-        places=profile.places,
+        places=places,
         company=single.company,
         regrets=BLOCK_HEAD,
         contexts=exact.contexts,
@@ -371,7 +375,7 @@ class _Single:
     """Lays out the single-precision plane."""
 
     def __init__(
-        self, profile: Profile, experts: Plan, bins: int, features: tuple[str, ...]
+        self, profile: Profile, experts: Plan, bins: int, features: tuple[str, ...], places: int
     ) -> None:
         self.padded = (len(features) + 7) // 8 * 8
         d, memories = self.padded, len(experts.memories)
@@ -395,9 +399,9 @@ class _Single:
             (f"origins[{experts.memories}{names}]", self.origins, longest * self.origin),
         ]
         at = self.origins + longest * self.origin
-        self.company = (company_features(len(profile.horizons), profile.places) + 7) // 8 * 8
+        self.company = (company_features(len(profile.horizons), places) + 7) // 8 * 8
         # Not the neighbours' names: those of one more sensor would start all others anew.
-        company = f"companions[{profile.horizons}{profile.companions}{profile.places}]"
+        company = f"companions[{profile.horizons}{profile.companions}{places}]"
         self.company_covariance, self.company_origins = at, at + self.company**2
         parts += [
             (f"covariance.{company}", at, self.company**2),

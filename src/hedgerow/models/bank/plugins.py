@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from river import base
 
-from hedgerow.models.alerts.episodes import Reading
+from hedgerow.models.alerts.episodes import Reading, rules_of
 from hedgerow.models.arithmetic import LARGEST, clamp
 from hedgerow.models.bank import kernel
 from hedgerow.models.bank import rows as row_places
@@ -86,7 +86,7 @@ class PluginBank(Bank):
 
     Parameters
     ----------
-    profile, period_ms, zone
+    profile, period_ms, zone, places
         As in `Bank`.
     key : bytes
         Signs the plug-ins' state.
@@ -99,8 +99,16 @@ class PluginBank(Bank):
         Times a plug-in raised, or predicted no finite number, and counted as asleep.
     """
 
-    def __init__(self, profile: Profile, period_ms: int, zone: ZoneTable, key: bytes) -> None:
-        super().__init__(profile, period_ms, zone)
+    def __init__(
+        self,
+        profile: Profile,
+        period_ms: int,
+        zone: ZoneTable,
+        key: bytes,
+        *,
+        places: int | None = None,
+    ) -> None:
+        super().__init__(profile, period_ms, zone, places=places)
         self.models: list[list[list[Regressor]]] = []
         self._key = key
 
@@ -137,13 +145,18 @@ class PluginBank(Bank):
                 continue
             slot = row_places.slot_of(rows.exact, self.setup.sizes, reading.time_ms)
             frozen = self._frozen(rows, slot, reading.value)
-            learned = kernel.take(rows, self.setup, reading, company, silent, self.scratch, out)
+            rules = rules_of(rows.exact, self.setup.rules, self.bounds[line])
+            learned = kernel.take(
+                rows, self.setup, rules, reading, company, silent, self.scratch, out
+            )
             if not silent:
                 kernel.show_last(rows.exact, self.setup.sizes, company, p)
             if learned:
                 self._learn(line, frozen)
                 external = self._predict(line, rows)
-                kernel.forecast(rows, self.setup, reading, silent, external, self.scratch, out)
+                kernel.forecast(
+                    rows, self.setup, rules, reading, silent, external, self.scratch, out
+                )
 
     def _frozen(self, rows: row_places.Rows, slot: int, value: float) -> list[Lesson | None]:
         """Return each horizon's features and label for a slot, ``None`` without a forecast."""

@@ -20,6 +20,7 @@ from hedgerow.models.bank.bank import Bank
 from hedgerow.models.bank.series import NOWHERE, SeriesTable
 from hedgerow.models.experts.companions import NO_SIGNAL, SIGNAL_SIZE, Company, show
 from hedgerow.models.profile import MOST_COMPANIONS, CityModel, series_key
+from hedgerow.models.registry import EMPTY, Registry
 
 Call = tuple[int, NDArray[np.int64]]
 
@@ -30,7 +31,9 @@ class Signals:
     Parameters
     ----------
     city : CityModel
-        Its profiles name the companions.
+        Its profiles name the companions,
+    registry : Registry
+        and what is declared of single sensors their neighbours.
 
     Attributes
     ----------
@@ -38,9 +41,10 @@ class Signals:
         Whether any profile names companions; nothing is kept otherwise.
     """
 
-    def __init__(self, city: CityModel) -> None:
+    def __init__(self, city: CityModel, registry: Registry = EMPTY) -> None:
         self._profiles = city.profiles
-        self.active = any(profile.places for profile in city.profiles)
+        self._registry = registry
+        self.active = registry.has_neighbours or any(p.places for p in city.profiles)
         self._count = 0
         self._table = np.empty((0, SIGNAL_SIZE))
         self._links = np.empty((0, MOST_COMPANIONS), np.int64)
@@ -77,7 +81,8 @@ class Signals:
             for reader, place in self._awaited.pop(key, ()):
                 self._links[reader, place] = series
         profile = self._profiles[table.profiles[series]]
-        for place, wanted in enumerate(profile.companions_of(sensor, quantity)):
+        facts = self._registry.of(sensor)
+        for place, wanted in enumerate(profile.companions_of(sensor, quantity, facts)):
             if wanted in self._by_key:
                 self._links[series, place] = self._by_key[wanted]
             else:

@@ -3,8 +3,8 @@
 Before: ``Learner.begin_capture``. After: ``chunks`` turns them into bytes, and ``restore`` builds
 a learner from them again.
 
-The chunks: ``meta`` (counts, profiles, sizes), ``series/N`` (1024 series each), ``silence/N``
-(their pauses), ``watermark``, ``nursery``,
+The chunks: ``meta`` (counts, profiles, sizes), ``registry`` where one is known, ``series/N`` (1024
+series each), ``silence/N`` (their pauses), ``watermark``, ``nursery``,
 ``layout/B`` (what the numbers in a row of bank B mean), ``rows/B/N`` (64 rows each) and, where
 a profile names River plug-ins, ``plugins/B/N``.
 """
@@ -14,14 +14,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hedgerow.models.alerts.silence import NEXT_DEADLINE
 from hedgerow.models.bank.bank import CHUNK_ROWS, Bank
 from hedgerow.models.bank.series import CHUNK_SERIES
+from hedgerow.models.registry import CHUNK as REGISTRY
 from hedgerow.models.snapshot.chunks import Capture, RawChunk
 from hedgerow.models.snapshot.copying import RowCopy
+from hedgerow.models.snapshot.texts import pack
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner
@@ -36,6 +35,8 @@ def begin_capture(learner: Learner) -> Capture:
     if any(bank.copy is not None for bank in learner.banks):
         raise RuntimeError("a capture is under way; go on with it, or give it up by mark_all")
     changed = [_meta(learner)]
+    if learner.new_registry and learner.registry.version:
+        changed.append(learner.registry.chunk())
     changed += [_series(learner, number) for number in sorted(learner.series.dirty)]
     changed += [_silence(learner, number) for number in sorted(learner.silence.dirty)]
     if learner.silence.moved:
@@ -65,6 +66,7 @@ def copy_rows(learner: Learner, most_bytes: int) -> bool:
 
 def mark_all(learner: Learner) -> None:
     """Mark everything changed; a capture under way is given up."""
+    learner.new_registry = True
     learner.series.dirty.update(range(chunks_of(len(learner.series), CHUNK_SERIES)))
     learner.silence.dirty.update(range(chunks_of(len(learner.series), CHUNK_SERIES)))
     learner.silence.moved = True
@@ -77,6 +79,7 @@ def mark_all(learner: Learner) -> None:
 
 def mark_none(learner: Learner) -> None:
     """Mark everything unchanged."""
+    learner.new_registry = False
     learner.series.dirty.clear()
     learner.silence.dirty.clear()
     learner.silence.moved = False
@@ -118,6 +121,8 @@ def plugins_name(bank: int, number: int) -> str:
 
 def _names(learner: Learner) -> list[str]:
     names = ["meta", "nursery", "watermark"]
+    if learner.registry.version:
+        names.append(REGISTRY)
     for number in range(chunks_of(len(learner.series), CHUNK_SERIES)):
         names += [series_name(number), silence_name(number)]
     for number, bank in enumerate(learner.banks):
@@ -140,6 +145,7 @@ def _meta(learner: Learner) -> RawChunk:
             "series": len(learner.series),
             "counts": asdict(learner.counts),
             "silence": True,
+            **({"registry": learner.registry.version} if learner.registry.version else {}),
             "banks": [[b.profile.name, b.period_ms, b.count] for b in learner.banks],
         },
     )
@@ -157,8 +163,8 @@ def _rows(bank: Bank, number: int) -> list[RawChunk]:
 def _series(learner: Learner, number: int) -> RawChunk:
     table = learner.series
     span = slice(number * CHUNK_SERIES, min((number + 1) * CHUNK_SERIES, len(table)))
-    sensors, sensor_sizes = _pack(table.sensor_ids[span])
-    quantities, quantity_sizes = _pack(table.quantities[span])
+    sensors, sensor_sizes = pack(table.sensor_ids[span])
+    quantities, quantity_sizes = pack(table.quantities[span])
     return RawChunk(
         series_name(number),
         {
@@ -177,10 +183,3 @@ def _silence(learner: Learner, number: int) -> RawChunk:
     start = number * CHUNK_SERIES
     lines = learner.silence.stored(start, min(start + CHUNK_SERIES, len(learner.series)))
     return RawChunk(silence_name(number), {"lines": lines})
-
-
-def _pack(texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    # JSON can carry lone surrogates, so an id may hold them.
-    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    sizes = np.array([len(text) for text in encoded], np.int64)
-    return np.frombuffer(b"".join(encoded), np.uint8), sizes

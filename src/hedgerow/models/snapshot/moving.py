@@ -7,6 +7,7 @@ on, its row, or its waiting readings, moved as they are.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,8 +16,9 @@ from hedgerow.models.bank.bank import Bank
 from hedgerow.models.bank.series import NOWHERE
 from hedgerow.models.learner import Learner
 from hedgerow.models.profile import CityModel, series_key
+from hedgerow.models.registry import EMPTY, Registry
 from hedgerow.models.snapshot.chunks import decode_chunk
-from hedgerow.models.snapshot.restore import unpack
+from hedgerow.models.snapshot.texts import unpack
 
 TargetOf = Callable[[str], int]
 
@@ -73,7 +75,9 @@ def deal(
     >>> [one.series.sensor_ids for one in where.learners], where.moved
     ([['b'], ['a']], 1)
     """
-    dealt = [Learner(city, max_series=max_series) for _ in range(partitions)]
+    registry = _held_by_most(learners)
+    learners = [learner.by_registry(registry) for learner in learners]
+    dealt = [Learner(city, max_series=max_series, registry=registry) for _ in range(partitions)]
     for number, learner in enumerate(learners):  # the sums over all partitions stay the same
         counts = dealt[number % partitions].counts
         for field in fields(counts):
@@ -116,6 +120,13 @@ def stored_series(chunks: Mapping[str, bytes]) -> list[str]:
     return keys
 
 
+def _held_by_most(learners: Sequence[Learner]) -> Registry:
+    """Return the registry that most learners go by; the others may not have saved it yet."""
+    by_version = {learner.registry.version: learner.registry for learner in learners}
+    held = Counter(learner.registry.version for learner in learners)
+    return by_version[held.most_common(1)[0][0]] if learners else EMPTY
+
+
 def _names(learner: Learner) -> list[tuple[str, str]]:
     table = learner.series
     return list(zip(table.sensor_ids, table.quantities, strict=True))
@@ -132,7 +143,7 @@ def _move(source: Learner, series: int, target: Learner) -> None:
         target.nursery.dirty = True
         return
     bank = source.banks[int(old.banks[series])]
-    number = target.bank_number(profile, bank.period_ms)
+    number = target.bank_number(profile, bank.period_ms, bank.layout.sizes.places)
     into = target.banks[number]
     if into.layout.fields != bank.layout.fields:
         raise ValueError(f"the learners do not share a city: {bank.profile.name} differs")
@@ -140,7 +151,7 @@ def _move(source: Learner, series: int, target: Learner) -> None:
     into.rows[row] = bank.rows[int(old.rows[series])]
     into.singles[row] = bank.singles[int(old.rows[series])]
     _move_plugins(bank, int(old.rows[series]), into, row)
-    target.series.place(new, number, row)
+    target.place(new, number, row)
 
 
 def _move_plugins(bank: Bank, row: int, into: Bank, to: int) -> None:

@@ -20,7 +20,9 @@ from hedgerow.models.bank.bank import CHUNK_ROWS, Bank
 from hedgerow.models.bank.layout import Field
 from hedgerow.models.bank.series import CHUNK_SERIES, NOWHERE
 from hedgerow.models.errors import SnapshotError
-from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile, series_key
+from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile
+from hedgerow.models.registry import CHUNK as REGISTRY
+from hedgerow.models.registry import EMPTY, Registry
 from hedgerow.models.snapshot.capture import (
     chunks_of,
     layout_name,
@@ -33,9 +35,12 @@ from hedgerow.models.snapshot.capture import (
 )
 from hedgerow.models.snapshot.chunks import RawChunk, decode_chunk
 from hedgerow.models.snapshot.copying import Planes
+from hedgerow.models.snapshot.texts import unpack
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner
+
+Home = tuple[int, int, int]  # profile, period and places of the bank where a series belongs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,28 @@ def restore_state(learner: Learner, chunks: Mapping[str, bytes]) -> None:
         ) from error
 
 
+def stored_registry(chunks: Mapping[str, bytes]) -> Registry:
+    """Read the registry that a snapshot was learned by; empty where it holds none.
+
+    Raises
+    ------
+    SnapshotError
+        If it is damaged, or missing where the snapshot names one.
+    """
+    try:
+        version = _chunk(chunks, "meta").meta.get("registry", "")
+        if not version:
+            return EMPTY
+        registry = Registry.from_chunk(_chunk(chunks, REGISTRY))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise SnapshotError(
+            f"registry: it does not hold together: {type(error).__name__}: {error}"
+        ) from error
+    if registry.version != version:
+        raise SnapshotError("registry: it is not the one that the snapshot names")
+    return registry
+
+
 class _Restoration:
     """One pass over a snapshot; ``same`` as long as nothing had to be changed on the way."""
 
@@ -71,8 +98,10 @@ class _Restoration:
         self.changed = {profile[0] for profile in profiles if profile not in stored}
         # Version 1 did not say; a chunk had 256 rows then.
         self.rows_in_chunk = _whole(self.meta.get("rows_in_chunk", 256))
+        self.same_registry = self.meta.get("registry", "") == learner.registry.version
         self.same = (
             self.same_profiles
+            and self.same_registry
             and self.meta["timezone"] == learner.city.timezone
             and self.rows_in_chunk == CHUNK_ROWS
         )
@@ -103,15 +132,7 @@ class _Restoration:
             self.learner.notes.append(sentence)
 
     def read(self, name: str) -> RawChunk:
-        if name not in self.chunks:
-            raise SnapshotError(f"chunk {name} of the snapshot is missing")
-        try:
-            raw = decode_chunk(self.chunks[name])
-        except SnapshotError as error:
-            raise type(error)(f"{name}: {error}") from None
-        if raw.name != name:
-            raise SnapshotError(f"chunk {raw.name} stands where {name} should")
-        return raw
+        return _chunk(self.chunks, name)
 
     def series(self, banks: list[StoredBank]) -> list[NDArray[np.int64]]:
         """Fill the series table; return for each stored bank the series of its rows."""
@@ -125,8 +146,9 @@ class _Restoration:
             places = zip(arrays["profiles"], arrays["banks"], arrays["rows"], strict=True)
             for sensor, quantity, place in zip(sensors, quantities, places, strict=True):
                 profile, bank, row = map(int, place)
-                if not self.same_profiles or not 0 <= profile < len(city.profiles):
-                    profile = city.profile_index(series_key(sensor, quantity))
+                known = self.same_profiles and self.same_registry
+                if not known or not 0 <= profile < len(city.profiles):
+                    profile = self.learner.profile_of(sensor, quantity)
                 one = table.add(sensor, quantity, profile)
                 if bank != NOWHERE:
                     placed.append((bank, row, one))
@@ -170,32 +192,31 @@ class _Restoration:
         """Move a stored bank's rows to where they belong now."""
         listed = self.read(layout_name(number)).meta["fields"]
         old_fields = tuple(_field(listing) for listing in listed)
-        to_come = Counter(self.learner.series.profiles[series_of].tolist())
+        homes = [self.home(one, stored) for one in series_of.tolist()]
+        to_come = Counter(homes)
         for chunk in range(chunks_of(stored.count, self.rows_in_chunk)):
             name = rows_name(number, chunk)
             series = series_of[chunk * self.rows_in_chunk : (chunk + 1) * self.rows_in_chunk]
             rows = _planes(self.read(name), old_fields, len(series))
-            profile_of = self.learner.series.profiles[series]
-            for index in np.unique(profile_of).tolist():
+            here = homes[chunk * self.rows_in_chunk : (chunk + 1) * self.rows_in_chunk]
+            for home in sorted(set(here)):
+                index, period_ms, places = home
                 profile = self.learner.city.profiles[index]
-                period_ms = profile.period_ms or stored.period_ms
+                mine = np.array([one == home for one in here])
                 if period_ms != stored.period_ms:
                     self.same = False
-                    self.note(
-                        f"profile {profile.name!r}: period changed from {stored.period_ms} to "
-                        f"{period_ms} ms, its series start anew"
-                    )
+                    self.note(self.anew(profile, period_ms, stored, series[mine].tolist()))
                     continue
-                target = self.learner.bank_number(index, period_ms)
+                target = self.learner.bank_number(index, period_ms, places)
                 self.same &= target == number
-                bank, mine = self.learner.banks[target], profile_of == index
-                bank.reserve(to_come.pop(index, 0))
+                bank = self.learner.banks[target]
+                bank.reserve(to_come.pop(home, 0))
                 count = int(mine.sum())
                 as_it_was = bank.layout.fields == old_fields  # the usual case, and rows are large
                 old_fields = bank.layout.fields if as_it_was else old_fields  # compared at once
                 first = bank.extend(count) if as_it_was else bank.add_blank(count)
                 for i, one in enumerate(series[mine].tolist()):
-                    self.learner.series.place(one, target, first + i)
+                    self.learner.place(one, target, first + i)
                 kept = _move(rows, mine, old_fields, bank, first)
                 if not as_it_was or profile.name in self.changed:
                     self.same = False
@@ -203,6 +224,34 @@ class _Restoration:
                 if profile.river and as_it_was:
                     plugins = self.read(plugins_name(number, chunk))
                     bank.restore_plugins(plugins, first, mine, rows=len(series))
+
+    def home(self, series: int, stored: StoredBank) -> Home:
+        """Return where a series of a stored bank belongs now: profile, period and places."""
+        learner = self.learner
+        profile = int(learner.series.profiles[series])
+        period_ms = learner.declared_period(series) or stored.period_ms
+        return profile, period_ms, learner.places_of(series)
+
+    def anew(
+        self, profile: Profile, period_ms: int, stored: StoredBank, series: Sequence[int]
+    ) -> str:
+        """Say whose period has changed."""
+        changed = f"period changed from {stored.period_ms} to {period_ms} ms"
+        if profile.period_ms == period_ms:
+            return f"profile {profile.name!r}: {changed}, its series start anew"
+        return f"registry: {changed}, {len(series)} series start anew"
+
+
+def _chunk(chunks: Mapping[str, bytes], name: str) -> RawChunk:
+    if name not in chunks:
+        raise SnapshotError(f"chunk {name} of the snapshot is missing")
+    try:
+        raw = decode_chunk(chunks[name])
+    except SnapshotError as error:
+        raise type(error)(f"{name}: {error}") from None
+    if raw.name != name:
+        raise SnapshotError(f"chunk {raw.name} stands where {name} should")
+    return raw
 
 
 def _whole(value: object) -> int:
@@ -216,14 +265,6 @@ def _period(value: object) -> int:
     if not 1 <= period_ms <= MAX_PERIOD_SECONDS * 1000:
         raise SnapshotError(f"snapshot has a period of {period_ms} ms")
     return period_ms
-
-
-def unpack(blob: NDArray[np.uint8], sizes: NDArray[np.int64]) -> list[str]:
-    """Return the texts that a ``series`` chunk holds in one run."""
-    data = blob.tobytes()
-    ends = np.cumsum(sizes).tolist()
-    starts = [0, *ends[:-1]]
-    return [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=False)]
 
 
 def _field(listing: Sequence[object]) -> Field:

@@ -1,0 +1,31 @@
+"""From the registry's records to what the models learn by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hedgerow.models import Registry, SensorFacts
+from hedgerow.topics import Sensor
+
+
+def declared(sensors: Mapping[str, Sensor]) -> Registry:
+    """Return what of the sensors matters to learning.
+
+    Examples
+    --------
+    >>> declared({"a": Sensor("a", name="A", bound_upper=5.0)}).of("a").bound_upper
+    5.0
+    """
+    return Registry(
+        {
+            who: SensorFacts(
+                kind=sensor.kind,
+                zone=sensor.zone,
+                bound_lower=sensor.bound_lower,
+                bound_upper=sensor.bound_upper,
+                period_seconds=sensor.period_seconds,
+                neighbours=sensor.neighbours,
+            )
+            for who, sensor in sensors.items()
+        }
+    )
