@@ -1,4 +1,4 @@
-"""A registry takes effect where a checkpoint begins; nothing is published by one still to be lost."""
+"""A registry takes effect where a checkpoint begins, and nothing is published before it is kept."""
 
 from __future__ import annotations
 

@@ -52,6 +52,7 @@ class LiveCity:
             "HEDGEROW_TOPICS__PREDICTIONS": f"{name}-predictions",
             "HEDGEROW_TOPICS__ALERTS": f"{name}-alerts",
             "HEDGEROW_TOPICS__DEAD_LETTERS": f"{name}-dead-letters",
+            "HEDGEROW_TOPICS__SENSOR_REGISTRY": f"{name}-sensors",
         }
         self._producer = Producer(
             {

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 
 from aiohttp import web
 
@@ -21,6 +21,7 @@ from hedgerow.app.console.files import page_files
 from hedgerow.app.console.series import LEAST_SHOWN, MOST_SHOWN
 from hedgerow.app.console.session import Known, Session
 from hedgerow.app.settings import LOOPBACK, Settings
+from hedgerow.topics import Sensor
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +46,17 @@ class Console:
         The worker that serves it.
     linger_seconds : float
         How long the topics are still followed when the last viewer has left.
+    sensors : Callable
+        Gives the sensors of the registry; another mapping whenever they have changed.
     """
 
     def __init__(
-        self, settings: Settings, known: Known, *, linger_seconds: float = LINGER_SECONDS
+        self,
+        settings: Settings,
+        known: Known,
+        *,
+        linger_seconds: float = LINGER_SECONDS,
+        sensors: Callable[[], Mapping[str, Sensor]] = dict,
     ) -> None:
         if settings.http.token is None and settings.http.host not in LOOPBACK:
             logger.warning(
@@ -58,6 +66,7 @@ class Console:
             )
         self._settings = settings
         self._known = known
+        self._sensors = sensors
         self._linger_seconds = linger_seconds
         self._files = page_files()
         self._session: Session | None = None
@@ -149,7 +158,7 @@ class Console:
             self._ending = asyncio.create_task(self._session.end())
             self._session = None
         if self._session is None:
-            self._session = Session(self._settings, self._known)
+            self._session = Session(self._settings, self._known, self._sensors)
             self._session.start()
         try:
             yield self._session

@@ -19,22 +19,27 @@ SEASONS = (("day", DAY_MS), ("week", 7 * DAY_MS))
 MOST_SHOWN, LEAST_SHOWN = 400, 10  # readings of a series on the page
 
 
-def row(number: int, key: str, last: Sequence[Prediction], alerts: int) -> Row:
+def row(
+    number: int, key: str, last: Sequence[Prediction], alerts: int, skill: float | None = None
+) -> Row:
     """Make a line of the list.
 
     Parameters
     ----------
     last : sequence of Prediction
         The newest records, oldest first; at least one.
+    skill : float, optional
+        How good its forecasts are just now.
 
     Examples
     --------
     >>> def record(at, observed, *forecasts):
     ...     return Prediction("t:0:1:s", "s", "s", None, 1, at, observed, "all", forecasts)
     >>> for_eight = Forecast(1, "2026-01-01T08:00:00Z", 4.0, 4.0, 3.0, 5.0)
-    >>> row(0, "s", [record("2026-01-01T07:00:00Z", 4.5, for_eight),
-    ...              record("2026-01-01T08:00:00Z", 6.0)], 0)
-    Row(number=0, key='s', observed=6.0, at=1767254400000, expected=4.0, inside=False, alerts=0)
+    >>> line = row(0, "s", [record("2026-01-01T07:00:00Z", 4.5, for_eight),
+    ...                     record("2026-01-01T08:00:00Z", 6.0)], 0)
+    >>> line.observed, line.at, line.expected, line.inside
+    (6.0, 1767254400000, 4.0, False)
     """
     newest, slots = last[-1], slots_of(last)
     at = parse_time(newest.issued_at)
@@ -42,8 +47,10 @@ def row(number: int, key: str, last: Sequence[Prediction], alerts: int) -> Row:
         for forecast in earlier.forecasts:
             if parse_time(forecast.target_time) == slots[-1]:
                 inside = _inside(forecast, newest.observed)
-                return Row(number, key, newest.observed, at, forecast.predicted, inside, alerts)
-    return Row(number, key, newest.observed, at, None, None, alerts)
+                return Row(
+                    number, key, newest.observed, at, forecast.predicted, inside, alerts, skill
+                )
+    return Row(number, key, newest.observed, at, None, None, alerts, skill)
 
 
 def series_view(

@@ -10,24 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Iterable
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
 from hedgerow.app.console import views
-from hedgerow.app.console.board import Board, Told, Trace
+from hedgerow.app.console.board import MOST_SERIES, Board, Told, Trace
 from hedgerow.app.console.follower import Follower
 from hedgerow.app.console.series import row, series_view
+from hedgerow.app.console.skills import Skills
 from hedgerow.app.console.weighings import Weighings
 from hedgerow.app.settings import Settings
 from hedgerow.models import SeriesScore
-from hedgerow.topics import Prediction, TopicError, decode_prediction, parse_time
+from hedgerow.topics import Prediction, Sensor, TopicError, decode_prediction, parse_time
 
 TICK_SECONDS = 0.5
 MOST_ROWS = 500  # lines of the list in one tick; those that wait longest go first
 MOST_ALERTS = 200  # episodes in the list
+MOST_SENSORS = 2_000  # of the registry in one event
 MOST_OF_SERIES = 20  # episodes of a chosen series
 
 _encode = msgspec.json.Encoder().encode
@@ -61,10 +64,20 @@ class Session:
     ----------
     known : Known
         The serving worker.
+    sensors : Callable
+        Gives the sensors of the registry; another mapping whenever they have changed.
     """
 
-    def __init__(self, settings: Settings, known: Known) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        known: Known,
+        sensors: Callable[[], Mapping[str, Sensor]] = dict,
+    ) -> None:
         self.board = Board()
+        self._sensors = sensors
+        self._skills = Skills()
+        self._judging = threading.Lock()
         self._known = known
         self._timezone = settings.timezone
         self._weighings = Weighings()
@@ -96,7 +109,12 @@ class Session:
     async def city(self) -> AsyncGenerator[bytes, None]:
         """Give the list, the health strip and the alerts, then what changes, until the end."""
         sent, alerts = -1, -1
+        sensors: Mapping[str, Sensor] = {}
         while (tick := await self._next(sent)) is not None:
+            if (now := self._sensors()) is not sensors and (now or sensors):
+                sensors = now
+                for part in await asyncio.to_thread(_sensor_frames, sensors):
+                    yield part
             if sent >= 0 and tick.number == sent + 1:
                 yield tick.rows
             else:  # new here, or too slow for every tick
@@ -171,7 +189,7 @@ class Session:
         alerts = board.alerts()
         changes = board.alert_changes
         opened = _opened(alerts)
-        rows = _rows(board.take_changed(MOST_ROWS), opened)
+        rows = self._rows(board.take_changed(MOST_ROWS), opened)
         health = views.health(
             rate=follower.rate,
             lag=follower.lag,
@@ -194,7 +212,20 @@ class Session:
     def _slice(self, first: int) -> bytes | None:
         """Make so many lines of the list from this number on; ``None`` past the last."""
         found = self.board.take_all(first, MOST_ROWS)
-        return _event("rows", _rows(found, _opened(self.board.alerts()))) if found else None
+        opened = _opened(self.board.alerts())
+        return _event("rows", self._rows(found, opened)) if found else None
+
+    def _rows(
+        self, found: list[tuple[Trace, list[bytes]]], opened: dict[str, int]
+    ) -> list[views.Row]:
+        rows = []
+        for trace, records in found:
+            last = _decoded(records)
+            if last:
+                with self._judging:  # ticks and new viewers come in threads of their own
+                    skill = self._skills.follow(trace.number, last)
+                rows.append(row(trace.number, trace.key, last, opened.get(trace.key, 0), skill))
+        return rows
 
     def _series_frame(self, key: str, most_shown: int) -> bytes:
         records = _decoded(self.board.records_of(key))
@@ -216,13 +247,12 @@ def _opened(alerts: Iterable[Told]) -> dict[str, int]:
     return counts
 
 
-def _rows(found: list[tuple[Trace, list[bytes]]], opened: dict[str, int]) -> list[views.Row]:
-    rows = []
-    for trace, records in found:
-        last = _decoded(records)
-        if last:
-            rows.append(row(trace.number, trace.key, last, opened.get(trace.key, 0)))
-    return rows
+def _sensor_frames(sensors: Mapping[str, Sensor]) -> list[bytes]:
+    every = [views.sensor_view(sensor) for _, sensor in sorted(sensors.items())][:MOST_SERIES]
+    return [
+        _event("sensors", views.Sensors(first == 0, every[first : first + MOST_SENSORS]))
+        for first in range(0, max(1, len(every)), MOST_SENSORS)
+    ]
 
 
 def _decoded(values: Iterable[bytes]) -> list[Prediction]:

@@ -12,14 +12,17 @@ from msgspec import Struct
 
 from hedgerow.app.console.board import Letters, Tally, Told
 from hedgerow.models import SeriesScore
-from hedgerow.topics import parse_time
+from hedgerow.topics import Sensor, parse_time
 
 Sample = tuple[int, Mapping[int, Mapping[str, float]]]
 """A time, and the weights then: by horizon, by expert."""
 
 
 class Row(Struct, frozen=True, array_like=True, gc=False):
-    """A line of the list: the newest reading beside what had been forecast for it."""
+    """A line of the list: the newest reading beside what had been forecast for it.
+
+    ``skill`` is that of the nearest forecasts against persistence over the last labels.
+    """
 
     number: int
     key: str
@@ -28,6 +31,26 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
     expected: float | None
     inside: bool | None
     alerts: int
+    skill: float | None = None
+
+
+class SensorView(Struct, frozen=True, array_like=True, gc=False):
+    """A sensor of the registry; ``place`` is across and up, in degrees where ``degrees``."""
+
+    sensor_id: str
+    name: str
+    kind: str
+    zone: str
+    unit: str
+    place: tuple[float, float] | None
+    degrees: bool
+
+
+class Sensors(Struct, frozen=True, gc=False):
+    """Some sensors of the registry; the first ones of a list say so."""
+
+    first: bool
+    sensors: list[SensorView]
 
 
 class Against(Struct, frozen=True, gc=False):
@@ -156,6 +179,17 @@ class Health(Struct, frozen=True, gc=False):
     dead_letters: list[Reason]
     worker: Worker
     timezone: str
+
+
+def sensor_view(sensor: Sensor) -> SensorView:
+    """Make the view of a sensor."""
+    degrees = sensor.longitude is not None
+    across = sensor.longitude if degrees else sensor.x
+    up = sensor.latitude if degrees else sensor.y
+    place = None if across is None or up is None else (across, up)
+    return SensorView(
+        sensor.sensor_id, sensor.name, sensor.kind, sensor.zone, sensor.unit, place, degrees
+    )
 
 
 def alert_view(told: Told) -> AlertView:

@@ -202,7 +202,9 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
             return "paused: the broker does not acknowledge outputs"
         return None
 
-    page = _console(settings, loop, lag_of, not_ready) if settings.http.console else None
+    page = None
+    if settings.http.console:
+        page = _console(settings, loop, lag_of, not_ready, registry)
     http = HttpServer(settings.http, registry=metrics.registry, not_ready=not_ready, page=page)
     return Parts(settings, app, redis, emitter, holdings, metrics, registry, http, failure)
 
@@ -268,6 +270,7 @@ def _console(
     loop: Loop,
     lag_of: Callable[[Holding], int | None],
     not_ready: Callable[[], str | None],
+    registry: RegistryFollower,
 ) -> Page:
     """Wire the live page; nothing of it is imported where it is off."""
     from hedgerow.app.console.routes import Console  # noqa: PLC0415
@@ -276,7 +279,7 @@ def _console(
     held = HeldHere(
         loop.holdings, loop.metrics, lag_of=lag_of, not_ready=not_ready, clock=time.monotonic
     )
-    return Console(settings, held)
+    return Console(settings, held, sensors=lambda: registry.sensors)
 
 
 def _forward_agent(settings: Settings, loop: Loop) -> ForwardAgent:

@@ -205,7 +205,7 @@ class _Restoration:
                 mine = np.array([one == home for one in here])
                 if period_ms != stored.period_ms:
                     self.same = False
-                    self.note(self.anew(profile, period_ms, stored, series[mine].tolist()))
+                    self.note(self.anew(profile, period_ms, stored.period_ms))
                     continue
                 target = self.learner.bank_number(index, period_ms, places)
                 self.same &= target == number
@@ -220,7 +220,13 @@ class _Restoration:
                 kept = _move(rows, mine, old_fields, bank, first)
                 if not as_it_was or profile.name in self.changed:
                     self.same = False
-                    self.note(_what_fits(profile, bank, kept))
+                    if self.same_profiles:
+                        self.note(
+                            f"registry: series of profile {stored.profile!r} go by "
+                            f"{profile.name!r} and {places} companions now; what fits is kept"
+                        )
+                    else:
+                        self.note(_what_fits(profile, bank, kept))
                 if profile.river and as_it_was:
                     plugins = self.read(plugins_name(number, chunk))
                     bank.restore_plugins(plugins, first, mine, rows=len(series))
@@ -232,14 +238,12 @@ class _Restoration:
         period_ms = learner.declared_period(series) or stored.period_ms
         return profile, period_ms, learner.places_of(series)
 
-    def anew(
-        self, profile: Profile, period_ms: int, stored: StoredBank, series: Sequence[int]
-    ) -> str:
+    def anew(self, profile: Profile, period_ms: int, before_ms: int) -> str:
         """Say whose period has changed."""
-        changed = f"period changed from {stored.period_ms} to {period_ms} ms"
-        if profile.period_ms == period_ms:
-            return f"profile {profile.name!r}: {changed}, its series start anew"
-        return f"registry: {changed}, {len(series)} series start anew"
+        changed = f"period changed from {before_ms} to {period_ms} ms"
+        if self.same_profiles:
+            return f"registry: {changed} for some of profile {profile.name!r}, they start anew"
+        return f"profile {profile.name!r}: {changed}, its series start anew"
 
 
 def _chunk(chunks: Mapping[str, bytes], name: str) -> RawChunk:

@@ -2,6 +2,7 @@
 
 import { Detail } from "./detail.js";
 import { SeriesList } from "./list.js";
+import { SensorMap } from "./map.js";
 import { say, showAlerts, showHealth } from "./panels.js";
 import { keepToken, Stream } from "./stream.js";
 import { setZone } from "./words.js";
@@ -12,8 +13,18 @@ let chosen = null;
 let city = null;
 let partitions = [];
 
-const list = new SeriesList(choose);
-const detail = new Detail(() => chosen && follow(chosen));
+const sensors = new Map(); // of the registry, by id
+const map = new SensorMap(choose);
+const list = new SeriesList(choose, sensors, (bySensor, shown) => map.update(bySensor, shown));
+const detail = new Detail(() => chosen && follow(chosen), sensors);
+
+function register({ first, sensors: some }) {
+  if (first) sensors.clear();
+  for (const [id, name, kind, zone, unit, place, degrees] of some) sensors.set(id, { id, name, kind, zone, unit, place, degrees });
+  map.place(sensors);
+  list.name();
+  detail.name();
+}
 
 const mood = (source) => ({
   refused(shown) {
@@ -33,6 +44,7 @@ const mood = (source) => ({
 function look() {
   city?.close();
   city = new Stream("live", {
+    sensors: register,
     rows: (rows) => list.update(rows),
     health(health) {
       setZone(health.timezone);
@@ -56,6 +68,7 @@ function choose(key) {
   if (key !== chosen) {
     chosen = key;
     list.select(key);
+    map.select(key);
     detail.begin(key);
     follow(key);
     history.replaceState(null, "", `#${encodeURIComponent(key)}`);

@@ -10,8 +10,9 @@ const NO_CHARTS = "The chart library is missing on the worker that serves this p
 const $ = (id) => document.getElementById(id);
 
 export class Detail {
-  constructor(respan) {
+  constructor(respan, sensors) {
     this.respan = respan;
+    this.sensors = sensors;
     this.span = 168;
     this.horizon = null;
     this.readings = new ReadingsChart($("readings"));
@@ -28,13 +29,25 @@ export class Detail {
   begin(key) {
     $("hint").hidden = true;
     $("detail").hidden = false;
-    $("chosen-title").textContent = key;
+    this.view = null;
+    this.chosen = key;
     $("profile").textContent = "";
+    this.name();
     $("now").textContent = "waiting for its records …";
     for (const id of ["errors-about", "errors", "own-alerts", "bars"]) $(id).replaceChildren();
     this.readings.clear();
     this.weights.clear();
     this.horizon = null;
+  }
+
+  /** Say whose readings these are, as the registry has it. */
+  name() {
+    const known = this.sensors.get(this.view?.sensor_id ?? this.chosen);
+    const key = this.view?.key ?? this.chosen;
+    if (!key) return;
+    this.unit = known?.unit ? ` ${known.unit}` : "";
+    $("chosen-title").textContent = known?.name ? known.name + key.slice(known.id.length) : key;
+    $("profile").textContent = [known?.name && key, known?.kind, known?.zone, this.view && `profile ${this.view.model}`].filter(Boolean).join(" · ");
   }
 
   unknown() {
@@ -46,8 +59,7 @@ export class Detail {
     this.partitions = partitions ?? this.partitions;
     const horizons = view.made.map((made) => made.horizon);
     if (!horizons.includes(this.horizon)) this.horizon = horizons[0] ?? null;
-    $("chosen-title").textContent = view.key;
-    $("profile").textContent = `profile ${view.model}`;
+    this.name();
     this.now(view);
     this.choices($("horizons"), view.made.map((made) => [made.horizon, `${span(made.lead_seconds)} ahead`]), () => this.horizon, (value) => {
       this.horizon = value;
@@ -67,7 +79,7 @@ export class Detail {
     const interval = made && made.lower[last] !== null ? ` (${number(made.lower[last])} to ${number(made.upper[last])})` : "";
     const next = view.ahead[0];
     $("now").replaceChildren(
-      element("b", { textContent: number(view.observed[last]) }),
+      element("b", { textContent: number(view.observed[last]) + this.unit }),
       ` on ${time(view.times[last])}`,
       expected === null || expected === undefined ? "" : `; forecast was ${number(expected)}${interval}`,
       next ? `; next ${number(next.predicted)}${next.lower === null ? "" : ` (${number(next.lower)} to ${number(next.upper)})`}` : "",

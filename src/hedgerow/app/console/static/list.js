@@ -7,8 +7,11 @@ const BEYOND = 6; // lines kept above and below the window
 const order = new Intl.Collator("en", { numeric: true });
 
 export class SeriesList {
-  constructor(choose) {
+  constructor(choose, sensors, seen) {
     this.choose = choose;
+    this.sensors = sensors;
+    this.seen = seen;
+    this.bySensor = new Map(); // the lines of each sensor, in the order of their keys
     this.box = document.getElementById("list");
     this.rows = document.getElementById("rows");
     this.filter = document.getElementById("filter");
@@ -31,19 +34,63 @@ export class SeriesList {
 
   update(rows) {
     let added = false;
-    for (const [at, key, observed, time, expected, inside, alerts] of rows) {
+    for (const [at, key, observed, time, expected, inside, alerts, skill] of rows) {
+      const news = { observed, at: time, expected, inside, alerts, skill };
       const known = this.all[at];
-      if (known) Object.assign(known, { observed, at: time, expected, inside, alerts });
+      if (known) Object.assign(known, news);
       else {
-        this.all[at] = { key, small: key.toLowerCase(), observed, at: time, expected, inside, alerts };
+        this.all[at] = this.named({ key, ...news });
         this.sorted.push(at);
         added = true;
       }
     }
-    if (added) this.sorted.sort((a, b) => order.compare(this.all[a].key, this.all[b].key));
+    if (added) this.sort();
     if (added || this.alerting.checked) this.refilter(true);
-    else this.schedule();
+    else {
+      this.schedule();
+      this.tell();
+    }
     if (added && this.unseen) this.unseen = !this.reveal();
+  }
+
+  sort() {
+    this.sorted.sort((a, b) => order.compare(this.all[a].key, this.all[b].key));
+    this.bySensor.clear();
+    for (const at of this.sorted) {
+      const row = this.all[at];
+      if (this.bySensor.has(row.sensor)) this.bySensor.get(row.sensor).push(row);
+      else this.bySensor.set(row.sensor, [row]);
+    }
+  }
+
+  /** The sensor of a key: what is registered, else what stands before the first slash. */
+  sensorOf(key) {
+    if (this.sensors.has(key)) return key;
+    for (let slash = key.lastIndexOf("/"); slash > 0; slash = key.lastIndexOf("/", slash - 1)) {
+      if (this.sensors.has(key.slice(0, slash))) return key.slice(0, slash);
+    }
+    return key.split("/", 1)[0] || key;
+  }
+
+  /** Note what the registry says of a line's sensor. */
+  named(row) {
+    const sensor = this.sensorOf(row.key);
+    const known = this.sensors.get(sensor);
+    const title = known?.name ? known.name + row.key.slice(sensor.length) : row.key;
+    const about = known ? [known.name && row.key, known.kind, known.zone].filter(Boolean).join(" · ") : "";
+    return Object.assign(row, { sensor, title, about, unit: known?.unit ?? "", small: `${row.key} ${title} ${about}`.toLowerCase() });
+  }
+
+  /** Take the registry anew. */
+  name() {
+    for (const row of this.all) if (row) this.named(row);
+    this.sort();
+    this.refilter(true);
+  }
+
+  tell() {
+    const all = this.shown.length === this.sorted.length;
+    this.seen(this.bySensor, all ? null : new Set(this.shown.map((at) => this.all[at])));
   }
 
   refilter(keep = false) {
@@ -59,6 +106,7 @@ export class SeriesList {
     const { length } = this.shown;
     this.found.textContent = length === this.sorted.length ? `${length.toLocaleString("en")}` : `${length.toLocaleString("en")} of ${this.sorted.length.toLocaleString("en")}`;
     this.schedule();
+    this.tell();
   }
 
   schedule() {
@@ -102,10 +150,12 @@ export class SeriesList {
     line.root.setAttribute("aria-setsize", this.shown.length);
     line.root.setAttribute("aria-posinset", position + 1);
     line.root.classList.toggle("active", position === this.active);
-    line.name.textContent = row.key;
-    line.value.textContent = number(row.observed);
+    line.name.textContent = row.title;
+    line.name.title = row.key;
+    line.value.textContent = row.unit ? `${number(row.observed)} ${row.unit}` : number(row.observed);
     if (row.alerts) line.value.append(element("span", { className: "badge", title: "open alerts", textContent: row.alerts }));
-    line.left.textContent = row.expected === null ? "" : `${row.inside === false ? "outside its interval, " : ""}forecast ${number(row.expected)}`;
+    const forecast = row.expected === null ? "" : `${row.inside === false ? "outside its interval, " : ""}forecast ${number(row.expected)}`;
+    line.left.textContent = [forecast, row.about].filter(Boolean).join(" · ");
     line.left.classList.toggle("outside", row.inside === false);
     line.right.textContent = shortTime(row.at);
   }

@@ -1,0 +1,213 @@
+"""The map of the sensors in a real browser: there when somebody has a position, by mouse and keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+from console.chromium import PHONE, WIDE, Page
+from console.live_city import LIVE_FROM, MINUTE, LiveCity
+from selenium.webdriver.common.keys import Keys
+from stack.fixtures import Stack
+
+from hedgerow.app.registry.send import changes, send
+from hedgerow.app.settings import KafkaSettings, Settings, TopicSettings
+from hedgerow.topics import Sensor
+
+pytestmark = pytest.mark.browser
+
+NAMED = (
+    Sensor("live-1", name="Harbour bridge", kind="traffic", unit="cars", zone="harbour",
+           longitude=12.58, latitude=55.68, bound_upper=80.0),
+    Sensor("live-2", name="Old town", kind="people", longitude=12.60, latitude=55.68),
+    Sensor("live-3", longitude=12.58, latitude=55.66),
+    Sensor("live-4", kind="traffic"),
+)  # fmt: skip
+MANY = 10_000
+
+PIXELS = """
+const canvas = document.getElementById('map-canvas');
+const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+const found = {};
+for (let i = 0; i < data.length; i += 4) {
+  if (data[i + 3] === 255) {
+    const colour = [data[i], data[i + 1], data[i + 2]].join(' ');
+    found[colour] = (found[colour] ?? 0) + 1;
+  }
+}
+return found;
+"""
+COLOUR = """
+const box = document.createElement('i');
+box.className = 'probe';
+document.body.append(box);
+box.style.color = getComputedStyle(document.body).getPropertyValue('--map-' + arguments[0]);
+const [r, g, b] = getComputedStyle(box).color.match(/\\d+/g);
+box.remove();
+return [r, g, b].join(' ');
+"""
+
+
+@pytest.fixture(scope="module")
+def city(embedded_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> LiveCity:
+    return LiveCity(embedded_stack, "mapped", tmp_path_factory.mktemp("mapped"))
+
+
+def register(city: LiveCity, *sensors: Sensor) -> None:
+    environment = city.environment
+    settings = Settings(
+        kafka=KafkaSettings(bootstrap_servers=environment["HEDGEROW_KAFKA__BOOTSTRAP_SERVERS"]),
+        topics=TopicSettings(sensor_registry=environment["HEDGEROW_TOPICS__SENSOR_REGISTRY"]),
+    )
+    wanted = {sensor.sensor_id: sensor for sensor in sensors}
+    send(settings, changes({}, wanted), lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def url(city: LiveCity) -> Iterator[str]:
+    worker = city.worker("mapped", HEDGEROW_CHECKPOINT__INTERVAL_SECONDS="0.5")
+    for minute in range(30):
+        at = LIVE_FROM + minute * MINUTE
+        city.publish((f"live-{n}", at, 50.0 + 9 * math.sin(minute * n)) for n in range(1, 5))
+    city.now = at
+    city.wait_learned(worker, 120)
+    yield f"http://127.0.0.1:{worker.port}/console/"
+    worker.leave()
+
+
+@pytest.fixture(scope="module")
+def whole(page: Page, url: str, city: LiveCity) -> str:
+    """The page's address; the registry is told of after it was opened once."""
+    page.look_at(url)
+    page.wait("return document.getElementById('found').textContent === '4'", seconds=60)
+    assert page.run("return document.getElementById('map').hidden"), "nobody has a position"
+    register(city, *NAMED)
+    page.wait("return !document.getElementById('map').hidden")
+    return url
+
+
+def shown_on(page: Page, url: str, size: tuple[int, int] = WIDE, scheme: str = "light") -> None:
+    page.look_at(url, size, scheme=scheme, mobile=size is PHONE)
+    page.wait("return document.getElementById('map-count').textContent === '3 sensors'")
+    page.wait("return document.getElementById('found').textContent === '4'")
+
+
+def test_names_kinds_and_units_are_shown_and_found_by_typing(page: Page, whole: str) -> None:
+    shown_on(page, whole)
+    page.wait(
+        "return [...document.querySelectorAll('.row')].some(row => "
+        "/Harbour bridge.* cars.*live-1 · traffic · harbour/s.test(row.innerText))"
+    )
+    page.press("/")
+    page.press("harbour tra")
+    page.wait("return document.getElementById('found').textContent === '1 of 4'")
+    page.press(Keys.ENTER)
+    page.wait("return document.getElementById('chosen-title').textContent === 'Harbour bridge'")
+    page.wait("return document.getElementById('now').textContent.includes(' cars on')")
+    page.wait(
+        "return document.getElementById('profile').textContent === "
+        "'live-1 · traffic · harbour · profile live'"
+    )
+
+
+def test_the_keys_go_from_sensor_to_sensor_and_choose(page: Page, whole: str) -> None:
+    shown_on(page, whole)
+    words = "return document.getElementById('map-words').textContent.startsWith(arguments[0])"
+    page.run("document.getElementById('map-canvas').focus()")
+    page.wait(words, "Harbour bridge (live-1, traffic, harbour): ")
+    page.press(Keys.ARROW_RIGHT)
+    page.wait(words, "Old town (live-2, people): ")
+    page.press(Keys.ARROW_LEFT, Keys.ARROW_DOWN)
+    page.wait(words, "live-3: ")
+    page.press(Keys.ENTER)
+    page.wait("return document.getElementById('chosen-title').textContent === 'live-3'")
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_a_click_chooses_the_sensor_that_is_meant(
+    page: Page, whole: str, size: tuple[int, int]
+) -> None:
+    shown_on(page, whole, size)
+    page.run(
+        "const canvas = document.getElementById('map-canvas');"
+        "canvas.scrollIntoView({behavior: 'instant', block: 'center'});"
+        "canvas.focus({preventScroll: true});"
+    )
+    # Where the eastern of the two northern ones lies: the picture is as wide as it may be, or high.
+    x, y = page.run(
+        "const canvas = document.getElementById('map-canvas').getBoundingClientRect();"
+        "const ratio = 0.02 * Math.cos(55.6733 * Math.PI / 180) / 0.02;"
+        "const room = [canvas.width - 36, canvas.height - 36];"
+        "const scale = Math.min(room[0] / ratio, room[1]);"
+        "return [canvas.left + 18 + (room[0] + ratio * scale) / 2,"
+        " canvas.top + 18 + (room[1] - scale) / 2];"
+    )
+    for kind in ("pointermove", "click"):
+        page.run(
+            "document.getElementById('map-canvas').dispatchEvent(new PointerEvent(arguments[0],"
+            "{clientX: arguments[1], clientY: arguments[2], bubbles: true}))",
+            kind, x + 2, y - 2,
+        )  # fmt: skip
+    page.wait("return document.getElementById('chosen-title').textContent === 'Old town'")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_alert_is_seen_above_all_else(
+    page: Page, whole: str, city: LiveCity, scheme: str
+) -> None:
+    shown_on(page, whole, scheme=scheme)
+    alert = page.run(COLOUR, "alert")
+    for _ in range(4):  # above the bound that the registry gives, below the profile's
+        city.send("live-1", 90.0)
+    page.wait(
+        "return [...document.querySelectorAll('#all-alerts li')].some(one => "
+        "one.dataset.state === 'open' && one.innerText.includes('bound 80'))"
+    )
+    page.wait(f"{PIXELS.replace('return found', 'return (found[arguments[0]] ?? 0) > 20')}", alert)
+    for _ in range(6):
+        city.send("live-1", 50.0)
+    page.wait(f"{PIXELS.replace('return found', 'return !found[arguments[0]]')}", alert)
+
+
+def test_the_legend_names_every_colour_and_nothing_is_nameless(page: Page, whole: str) -> None:
+    shown_on(page, whole)
+    legend = page.run("return document.getElementById('map-legend').innerText")
+    for words in ("open alert", "half the error", "worse than persistence", "no reading seen"):
+        assert words in legend
+    colours = {page.run(COLOUR, name) for name in ("best", "better", "equal", "worse", "alert")}
+    assert len(colours) == 5
+    assert page.complaints() == []
+
+
+def test_ten_thousand_sensors_stay_smooth(page: Page, whole: str, city: LiveCity) -> None:
+    register(
+        city, *(Sensor(f"far-{n}", longitude=12.4 + n % 100 / 300, latitude=55.6 + n // 100 / 500)
+                for n in range(MANY))
+    )  # fmt: skip
+    page.look_at(whole)
+    page.wait(
+        "return document.getElementById('map-count').textContent === '10,003 sensors'", seconds=60
+    )
+    measured = page.run_async(
+        """
+        const done = arguments[0], gaps = [], began = performance.now();
+        const canvas = document.getElementById('map-canvas');
+        const {left, top, width, height} = canvas.getBoundingClientRect();
+        let last = began;
+        function frame(now) {
+          gaps.push(now - last);
+          last = now;
+          const share = (now - began) / 3000;
+          canvas.dispatchEvent(new PointerEvent('pointermove',
+            {clientX: left + share * width, clientY: top + share * height}));
+          if (share < 1) requestAnimationFrame(frame);
+          else done([...gaps].sort((a, b) => a - b));
+        }
+        requestAnimationFrame(frame);
+        """
+    )
+    median, most = measured[len(measured) // 2], measured[-1]
+    print(f"10,003 sensors: a frame every {median:.0f} ms, {most:.0f} at most")
+    assert median < 50
+    assert page.text("#map-words").startswith(("far-", "live-", "Harbour", "Old", "Point"))
