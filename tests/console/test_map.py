@@ -1,4 +1,4 @@
-"""The map of the sensors in a real browser: there when somebody has a position, by mouse and keys."""
+"""The map of the sensors in a real browser: there when one has a position, by mouse and keys."""
 
 from __future__ import annotations
 
@@ -152,25 +152,33 @@ def test_a_click_chooses_the_sensor_that_is_meant(
     page.wait("return document.getElementById('chosen-title').textContent === 'Old town'")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_an_alert_is_seen_above_all_else(
-    page: Page, whole: str, city: LiveCity, scheme: str
+def test_an_alert_is_seen_above_all_else_in_light_and_dark(
+    page: Page, whole: str, city: LiveCity
 ) -> None:
-    shown_on(page, whole, scheme=scheme)
+    shown_on(page, whole)
     alert = page.run(COLOUR, "alert")
+    assert alert not in page.run(PIXELS)
     for _ in range(4):  # above the bound that the registry gives, below the profile's
         city.send("live-1", 90.0)
     page.wait(
         "return [...document.querySelectorAll('#all-alerts li')].some(one => "
         "one.dataset.state === 'open' && one.innerText.includes('bound 80'))"
     )
-    page.wait(f"{PIXELS.replace('return found', 'return (found[arguments[0]] ?? 0) > 20')}", alert)
-    for _ in range(6):
+    many = PIXELS.replace("return found", "return (found[arguments[0]] ?? 0) > 20")
+    page.wait(many, alert)
+    shown_on(page, whole, scheme="dark")
+    in_dark = page.run(COLOUR, "alert")
+    assert in_dark != alert
+    page.wait(many, in_dark)
+    for _ in range(12):
         city.send("live-1", 50.0)
-    page.wait(f"{PIXELS.replace('return found', 'return !found[arguments[0]]')}", alert)
+    page.wait(PIXELS.replace("return found", "return !found[arguments[0]]"), in_dark)
 
 
-def test_the_legend_names_every_colour_and_nothing_is_nameless(page: Page, whole: str) -> None:
+def test_the_legend_names_every_colour_and_nothing_is_complained_of(
+    page: Page, whole: str
+) -> None:
+    page.complaints()  # of the tests' own reading of pixels
     shown_on(page, whole)
     legend = page.run("return document.getElementById('map-legend').innerText")
     for words in ("open alert", "half the error", "worse than persistence", "no reading seen"):
