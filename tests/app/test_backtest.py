@@ -399,3 +399,22 @@ def test_companions_named_in_a_settings_file_have_a_share(tmp_path: Path, typed:
     shares = {line["name"]: line["mean_weights"]["companions_mean"] for line in found["series"]}
     assert shares["s0"] > 0.0
     assert shares["s1"] == 0.0
+
+
+def test_a_file_of_sensors_decides_about_each(tmp_path: Path, typed: Typed) -> None:
+    sensors = tmp_path / "sensors.csv"
+    sensors.write_text(
+        "sensor_id,bound_upper,period_seconds,neighbours\ns0,40,,\ns1,,7200,\ns2,,,s0\n", "utf-8"
+    )
+    path = written(tmp_path / "r.csv", rows(series=3))
+
+    plain = json.loads(typed(path, "--json")[1])
+    found = json.loads(typed(path, "--registry", sensors, "--json")[1])
+
+    assert "bound" not in plain["alerts"]
+    assert found["alerts"]["bound"] > 0
+    lead = {line["name"]: line["lead_time_seconds"] for line in found["series"][::-1]}
+    assert lead == {"s0": 3600, "s1": 7200, "s2": 3600}
+    shares = {line["name"]: line["weights"] for line in found["series"]}
+    assert "companions" in shares["s2"]
+    assert "companions" not in shares["s0"]

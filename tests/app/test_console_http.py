@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from hedgerow.app.console.views import Worker
 from hedgerow.app.service.http import HttpServer
 from hedgerow.app.settings import HttpSettings, KafkaSettings, Settings, TopicSettings
 from hedgerow.models import CityModel, Learner, Profile, SeriesScore
-from hedgerow.topics import Forecast, Prediction, format_time
+from hedgerow.topics import Forecast, Prediction, Sensor, format_time
 from hedgerow.topics.encode import encode_record
 
 TOKEN = "a token of more than sixteen characters"
@@ -60,9 +60,13 @@ class OneSeries(Nothing):
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, known: Nothing | None = None, *, linger_seconds: float = 30.0
+    settings: Settings,
+    known: Nothing | None = None,
+    *,
+    linger_seconds: float = 30.0,
+    sensors: Callable[[], Mapping[str, Sensor]] = dict,
 ) -> AsyncIterator[tuple[str, Console]]:
-    console = Console(settings, known or Nothing(), linger_seconds=linger_seconds)
+    console = Console(settings, known or Nothing(), linger_seconds=linger_seconds, sensors=sensors)
     server = HttpServer(
         settings.http, registry=CollectorRegistry(), not_ready=lambda: None, page=console
     )
@@ -266,6 +270,36 @@ async def test_what_stands_on_the_topics_and_what_comes_is_told(settings: Settin
         publish(settings, prediction("a", 10, 10.5))
         while (await live.next("health"))["repeats"] == 0:
             pass
+
+
+async def test_the_registry_is_told_in_parts_and_anew_when_it_has_changed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hedgerow.app.console.session.MOST_SENSORS", 2)
+    known = {
+        "now": {
+            "a": Sensor("a", name="A", unit="m", kind="tide", zone="sea", longitude=1, latitude=2),
+            "b": Sensor("b", x=3.0, y=4.0),
+            "c": Sensor("c"),
+        }
+    }
+    async with (
+        serving(settings, sensors=lambda: known["now"]) as (url, _),
+        ClientSession() as session,
+        Events(session, f"{url}/console/live") as live,
+        asyncio.timeout(30),
+    ):
+        first, second = await live.next("sensors"), await live.next("sensors")
+        assert first == {
+            "first": True,
+            "sensors": [
+                ["a", "A", "tide", "sea", "m", [1.0, 2.0], True],
+                ["b", "", "", "", "", [3.0, 4.0], False],
+            ],
+        }
+        assert second == {"first": False, "sensors": [["c", "", "", "", "", None, False]]}
+        known["now"] = {}
+        assert await live.next("sensors") == {"first": True, "sensors": []}
 
 
 async def test_a_chosen_series_is_searched_for_in_the_log(settings: Settings) -> None:

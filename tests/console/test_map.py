@@ -175,9 +175,7 @@ def test_an_alert_is_seen_above_all_else_in_light_and_dark(
     page.wait(PIXELS.replace("return found", "return !found[arguments[0]]"), in_dark)
 
 
-def test_the_legend_names_every_colour_and_nothing_is_complained_of(
-    page: Page, whole: str
-) -> None:
+def test_the_legend_names_every_colour_and_nothing_is_complained_of(page: Page, whole: str) -> None:
     page.complaints()  # of the tests' own reading of pixels
     shown_on(page, whole)
     legend = page.run("return document.getElementById('map-legend').innerText")

@@ -16,16 +16,15 @@ def declared(sensors: Mapping[str, Sensor]) -> Registry:
     >>> declared({"a": Sensor("a", name="A", bound_upper=5.0)}).of("a").bound_upper
     5.0
     """
-    return Registry(
-        {
-            who: SensorFacts(
-                kind=sensor.kind,
-                zone=sensor.zone,
-                bound_lower=sensor.bound_lower,
-                bound_upper=sensor.bound_upper,
-                period_seconds=sensor.period_seconds,
-                neighbours=sensor.neighbours,
-            )
-            for who, sensor in sensors.items()
-        }
-    )
+    facts = {
+        who: SensorFacts(
+            kind=sensor.kind,
+            zone=sensor.zone,
+            bound_lower=sensor.bound_lower,
+            bound_upper=sensor.bound_upper,
+            period_seconds=sensor.period_seconds,
+            neighbours=sensor.neighbours,
+        )
+        for who, sensor in sensors.items()
+    }
+    return Registry({who: one for who, one in facts.items() if one != SensorFacts()})

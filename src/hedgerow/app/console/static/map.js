@@ -9,7 +9,7 @@ const CELL = 24; // of the index that finds what is near
 const EVERY = 200; // milliseconds between two drawings, while readings come
 const STATES = [ // the later are drawn above; words for the legend
   ["none", "no reading seen"], ["unknown", "not judged yet"], ["worse", "worse than persistence"],
-  ["equal", "within 10 %"], ["better", "better"], ["best", "half the error or less"], ["alert", "open alert"],
+  ["equal", "about the same"], ["better", "better than persistence"], ["best", "half the error or less"], ["alert", "open alert"],
 ];
 const RANK = Object.fromEntries(STATES.map(([name], i) => [name, i]));
 const $ = (id) => document.getElementById(id);
@@ -33,7 +33,7 @@ export class SensorMap {
     this.at = null; // the point under the pointer, or where the keys have come to
     this.drawn = 0;
     $("map-legend").replaceChildren(...STATES.toReversed().map(([name, text]) =>
-      element("span", { className: `dot ${name}`, textContent: text })));
+      element("span", { className: `dot map-${name}`, textContent: text })));
     this.canvas.addEventListener("pointermove", (event) => this.hover(event));
     this.canvas.addEventListener("pointerleave", () => this.point(null));
     this.canvas.addEventListener("click", (event) => {
