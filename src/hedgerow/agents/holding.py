@@ -69,6 +69,7 @@ class Holding:
         if registry is None or registry.version == self.learner.registry.version:
             return
         self.settled = False
+        self.learner.notes.clear()  # those of its own restoring were told then
         rebuilding = asyncio.ensure_future(asyncio.to_thread(self.learner.by_registry, registry))
         try:
             await asyncio.shield(rebuilding)

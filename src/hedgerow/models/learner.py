@@ -29,7 +29,8 @@ from hedgerow.models.profile import CityModel, Profile, series_key
 from hedgerow.models.registry import EMPTY, NOTHING, Registry
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
 from hedgerow.models.snapshot.capture import begin_capture, copy_rows, mark_all
-from hedgerow.models.snapshot.chunks import Array, Capture, encode_chunk
+from hedgerow.models.snapshot.changing import by_registry
+from hedgerow.models.snapshot.chunks import Array, Capture
 from hedgerow.models.snapshot.restore import restore_state, stored_registry
 from hedgerow.models.zone import zone_table
 
@@ -435,41 +436,7 @@ class Learner:
         Bounds change in place. Where a series has another profile, period or neighbours now, all
         is rebuilt as from a snapshot: what still fits is kept, and ``notes`` says what is not.
         """
-        if registry.version == self.registry.version:
-            return self
-        moving = self._moving(registry)
-        if moving:
-            mark_all(self)
-            capture = self.capture()
-            chunks = {name: encode_chunk(capture.chunks[name]) for name in capture.names}
-            return Learner.restore(
-                self.city, chunks, max_series=self._max_series, registry=registry
-            )
-        changed = self.registry.differing(registry)
-        self.registry, self.new_registry = registry, True
-        self.signals = Signals(self.city, registry)
-        for series, sensor_id in enumerate(self.series.sensor_ids):
-            if sensor_id in changed and self.series.banks[series] != NOWHERE:
-                bank = self.banks[self.series.banks[series]]
-                bank.bound(int(self.series.rows[series]), registry.of(sensor_id))
-        return self
-
-    def _moving(self, registry: Registry) -> bool:
-        """Tell whether a series cannot stay where it is, or looks at others, by a registry."""
-        changed = self.registry.differing(registry)
-        for series, sensor_id in enumerate(self.series.sensor_ids):
-            if sensor_id not in changed:
-                continue
-            old, new = self.registry.of(sensor_id), registry.of(sensor_id)
-            key = series_key(*self.series.name(series))
-            profile = int(self.series.profiles[series])
-            if old.neighbours != new.neighbours or self.city.profile_index(key, new) != profile:
-                return True
-            period_ms = new.period_ms or self.city.profiles[profile].period_ms
-            bank = self.series.banks[series]
-            if bank != NOWHERE and period_ms not in {None, self.banks[bank].period_ms}:
-                return True
-        return False
+        return by_registry(self, registry, max_series=self._max_series)
 
     @classmethod
     def restore(
