@@ -24,6 +24,7 @@ from hedgerow.app.doctor import examine as doctor
 from hedgerow.app.doctor.check import Check, Status
 from hedgerow.app.doctor.examine import examine
 from hedgerow.app.embedded.servers import EmbeddedRedis, embedded_redis, free_port
+from hedgerow.app.replay.send import KafkaSender
 from hedgerow.app.settings import Settings, load_settings
 from hedgerow.app.state.census import Census, RedisCensus
 from hedgerow.app.state.store import RedisStateStore
@@ -37,7 +38,7 @@ def healthy(embedded_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEDGEROW_CONFIG", "")
     monkeypatch.setenv("HEDGEROW_KAFKA__BOOTSTRAP_SERVERS", embedded_stack.bootstrap)
     monkeypatch.setenv("HEDGEROW_REDIS__URL", embedded_stack.redis_url)
-    for role in ("READINGS", "PREDICTIONS", "ALERTS", "DEAD_LETTERS"):
+    for role in ("READINGS", "PREDICTIONS", "ALERTS", "DEAD_LETTERS", "SENSOR_REGISTRY"):
         monkeypatch.setenv(f"HEDGEROW_TOPICS__{role}", f"{role.lower()}-{mark}")
 
 
@@ -63,7 +64,19 @@ def test_a_healthy_stack_has_no_fault_and_nothing_to_do() -> None:
     ensure_topics(load_settings())
     checks = list(examine(load_settings()))
     assert [check for check in checks if check.status is not Status.OK] == []
-    assert len(checks) == 20
+    assert len(checks) == 22
+
+
+def test_a_record_of_the_registry_that_cannot_be_used_is_a_warning() -> None:
+    settings = load_settings()
+    ensure_topics(settings)
+    with KafkaSender(settings.kafka, settings.topics.sensor_registry) as sender:
+        sender.send(b"hall", b'{"sensor_id":"hall"}')
+        sender.send(b"bridge", b'{"sensor_id":"bridge","x":1}')
+        sender.finish()
+    found = examined()["registry"]
+    assert found.status is Status.WARN
+    assert found.found.startswith("1 sensors; 1 records are refused, such as: sensor bridge: x is")
 
 
 def test_topics_that_are_missing_are_made_by_the_worker_or_are_a_fault(

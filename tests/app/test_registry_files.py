@@ -133,7 +133,9 @@ def test_the_last_record_of_a_sensor_counts_and_a_bad_one_changes_nothing() -> N
     table.take(b"gone", None)
 
     assert table.sensors == {"bridge-7": BRIDGE, "hall": Sensor("hall", x=4.0, y=4.0)}
-    assert len(table.refused) == 1
+    assert list(table.refused) == [b"bridge-7"]
+    table.take(*encode_sensor(BRIDGE))
+    assert table.refused == {}
 
 
 def test_sensors_are_chosen_by_id_or_name_kind_and_zone() -> None:

@@ -164,6 +164,7 @@ def test_an_alert_is_seen_above_all_else_in_light_and_dark(
         "return [...document.querySelectorAll('#all-alerts li')].some(one => "
         "one.dataset.state === 'open' && one.innerText.includes('bound 80'))"
     )
+    assert page.text("#all-alerts button") == "Harbour bridge"
     many = PIXELS.replace("return found", "return (found[arguments[0]] ?? 0) > 20")
     page.wait(many, alert)
     shown_on(page, whole, scheme="dark")

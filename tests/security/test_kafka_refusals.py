@@ -27,7 +27,7 @@ from security.ways import (
 pytestmark = pytest.mark.kafka
 
 REFUSED = 11
-TOPICS = ("sensor-data", "predictions", "alerts", "dead-letters")
+TOPICS = ("sensor-data", "predictions", "alerts", "dead-letters", "sensor-registry")
 MOST_ATTEMPTS = 20  # a client that goes on trying makes as many every second
 MOST_SECONDS = 20.0
 WRONG = f"{MARK}-wrong"
@@ -134,6 +134,7 @@ def rights(place: Place) -> Environment:
     [
         ("sensor-data", "--operation Read --topic sensor-data"),
         ("hedgerow", "--operation Read --group hedgerow"),
+        ("sensor-registry", "--operation Read --topic sensor-registry"),
         ("predictions", "--operation Write --topic predictions"),
         ("alerts", "--operation Write --topic alerts"),
         ("dead-letters", "--operation Write --topic dead-letters"),

@@ -24,7 +24,8 @@ from hedgerow.app.broker.topic_check import find_topic
 from hedgerow.app.city import city_model
 from hedgerow.app.doctor.check import Check, Status
 from hedgerow.app.doctor.log import examine_log
-from hedgerow.app.errors import AccessRefused, BrokerUnavailable, SettingsError
+from hedgerow.app.errors import AccessRefused, AppError, BrokerUnavailable, SettingsError
+from hedgerow.app.registry.table import read_table
 from hedgerow.app.settings import Settings
 from hedgerow.topics import TopicSpec
 
@@ -103,6 +104,8 @@ def _broker(settings: Settings) -> Generator[Check, None, bool]:
     yield kafka_permissions(admin, settings)
     for spec in topic_catalogue(settings):
         yield _topic(settings, admin, spec, existing)
+    if settings.topics.sensor_registry in existing:
+        yield _registry(settings)
     return True
 
 
@@ -118,6 +121,20 @@ def _topic(
         how = f"alter it with Kafka's own tools (--alter --topic {spec.name})"
         return Check(name, Status.WARN, str(found), "; ".join((*found.differences, how)))
     return Check(name, Status.OK, str(found))
+
+
+def _registry(settings: Settings) -> Check:
+    try:
+        table = read_table(settings)
+    except AppError as error:
+        advice = "workers keep to what was declared before until it can be read"
+        return Check("registry", Status.WARN, str(error), advice)
+    found = f"{len(table.sensors):,} sensors"
+    if table.refused:
+        first = next(iter(table.refused.values()))
+        what = f"{found}; {len(table.refused)} records are refused, such as: {first}"
+        return Check("registry", Status.WARN, what, "correct them; see docs/sensor-registry.md")
+    return Check("registry", Status.OK, found)
 
 
 def _redis(settings: Settings) -> Generator[Check, None, bool]:

@@ -24,9 +24,9 @@ class SensorTable:
     ----------
     sensors : dict of str to Sensor
         As the records taken so far leave them.
-    refused : list of str
-        What was wrong with the records that could not be used, in sentences; such a record
-        changes nothing.
+    refused : dict of bytes to str
+        What is wrong with records that cannot be used, by their keys, in sentences; such a
+        record changes nothing.
 
     Examples
     --------
@@ -41,10 +41,11 @@ class SensorTable:
 
     def __init__(self) -> None:
         self.sensors: dict[str, Sensor] = {}
-        self.refused: list[str] = []
+        self.refused: dict[bytes | None, str] = {}
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record in the order of the topic."""
+        self.refused.pop(key, None)
         if value is None:
             if key is not None:
                 self.sensors.pop(key.decode("utf-8", "surrogatepass"), None)
@@ -52,7 +53,7 @@ class SensorTable:
         try:
             sensor = decode_sensor(key, value)
         except RecordError as error:
-            self.refused.append(str(error))
+            self.refused[key] = str(error)
             logger.warning("the registry has a record that cannot be used: %s", error)
         else:
             self.sensors[sensor.sensor_id] = sensor

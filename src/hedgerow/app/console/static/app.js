@@ -12,6 +12,7 @@ const narrow = matchMedia("(max-width: 720px)");
 let chosen = null;
 let city = null;
 let partitions = [];
+let alerts = [];
 
 const sensors = new Map(); // of the registry, by id
 const map = new SensorMap(choose);
@@ -24,6 +25,11 @@ function register({ first, sensors: some }) {
   map.place(sensors);
   list.name();
   detail.name();
+  tellAlerts();
+}
+
+function tellAlerts() {
+  showAlerts(alerts, choose, (key) => list.titleOf(key));
 }
 
 const mood = (source) => ({
@@ -51,7 +57,10 @@ function look() {
       ({ partitions } = health.worker);
       showHealth(health);
     },
-    alerts: (alerts) => showAlerts(alerts, choose),
+    alerts(news) {
+      alerts = news;
+      tellAlerts();
+    },
   }, mood("live"));
 }
 

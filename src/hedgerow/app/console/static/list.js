@@ -72,11 +72,18 @@ export class SeriesList {
     return key.split("/", 1)[0] || key;
   }
 
+  /** What people call a series: its sensor's name, and the quantity where there are several. */
+  titleOf(key) {
+    const sensor = this.sensorOf(key);
+    const name = this.sensors.get(sensor)?.name;
+    return name ? name + key.slice(sensor.length) : key;
+  }
+
   /** Note what the registry says of a line's sensor. */
   named(row) {
     const sensor = this.sensorOf(row.key);
     const known = this.sensors.get(sensor);
-    const title = known?.name ? known.name + row.key.slice(sensor.length) : row.key;
+    const title = this.titleOf(row.key);
     const about = known ? [known.name && row.key, known.kind, known.zone].filter(Boolean).join(" · ") : "";
     return Object.assign(row, { sensor, title, about, unit: known?.unit ?? "", small: `${row.key} ${title} ${about}`.toLowerCase() });
   }

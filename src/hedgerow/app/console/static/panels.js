@@ -53,7 +53,7 @@ function showLetters(reasons) {
     : [element("li", { className: "none", textContent: "None in the records that were read." })]));
 }
 
-export function alertItem(alert, choose) {
+export function alertItem(alert, choose, titleOf) {
   const head = element("div", { className: "head" },
     element("span", { className: alert.open ? "open" : "", textContent: alert.open ? "● open" : "○ resolved" }),
     element("span", { textContent: `${alert.severity} ${alert.kind}` }),
@@ -62,7 +62,7 @@ export function alertItem(alert, choose) {
   item.dataset.episode = alert.episode;
   item.dataset.state = alert.open ? "open" : "resolved";
   if (choose) {
-    const button = element("button", { type: "button", textContent: alert.series });
+    const button = element("button", { type: "button", textContent: titleOf(alert.series), title: alert.series });
     button.addEventListener("click", () => choose(alert.series));
     item.append(button);
   }
@@ -71,8 +71,8 @@ export function alertItem(alert, choose) {
   return item;
 }
 
-export function showAlerts(alerts, choose) {
+export function showAlerts(alerts, choose, titleOf) {
   const open = alerts.filter((alert) => alert.open).length;
   $("open").textContent = alerts.length ? `${open} open, ${alerts.length - open} resolved` : "";
-  $("all-alerts").replaceChildren(...(alerts.length ? alerts.map((alert) => alertItem(alert, choose)) : [element("li", { className: "none", textContent: "None in the records that were read." })]));
+  $("all-alerts").replaceChildren(...(alerts.length ? alerts.map((alert) => alertItem(alert, choose, titleOf)) : [element("li", { className: "none", textContent: "None in the records that were read." })]));
 }
