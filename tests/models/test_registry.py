@@ -22,6 +22,7 @@ from hedgerow.models import (
     encode_chunk,
 )
 from hedgerow.models.registry import EMPTY
+from hedgerow.models.snapshot.moving import deal
 
 HOURLY = CityModel((Profile("all", period_seconds=3600, horizons=(1, 2), bound_upper=90.0),))
 
@@ -225,6 +226,27 @@ def test_names_that_say_nothing_to_learning_are_no_new_version() -> None:
     assert Registry({"a": SensorFacts(), "b": SensorFacts(zone="x")}).version == (
         Registry({"b": SensorFacts(zone="x")}).version
     )
+
+
+def test_partitions_that_are_dealt_out_go_by_the_registry_of_most_series() -> None:
+    log = city_log(3, 300)
+    who = sorted(set(log.sensor_ids))
+    newer = Registry({who[0]: SensorFacts(bound_upper=1.0, neighbours=(who[1],))})
+    busy, idle = Learner(PLAIN_CITY, registry=newer), Learner(PLAIN_CITY)
+    run(busy, log)
+
+    dealt = deal([busy, idle], city=PLAIN_CITY, partitions=2, target_of=lambda s: who.index(s) % 2)
+
+    assert [learner.registry for learner in dealt.learners] == [newer, newer]
+    (first,) = {
+        (int(learner.banks[bank].bounds[row, 1]), learner.banks[bank].layout.sizes.places)
+        for learner in dealt.learners
+        for name, bank, row in zip(
+            learner.series.sensor_ids, learner.series.banks, learner.series.rows, strict=False
+        )
+        if name == who[0] and bank >= 0
+    }
+    assert first == (1, 1)
 
 
 # ---------------------------------------------------------------- crashes

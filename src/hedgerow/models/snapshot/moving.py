@@ -121,9 +121,11 @@ def stored_series(chunks: Mapping[str, bytes]) -> list[str]:
 
 
 def _held_by_most(learners: Sequence[Learner]) -> Registry:
-    """Return the registry that most learners go by; the others may not have saved it yet."""
+    """Return the registry that most series go by; the others may not have taken it yet."""
     by_version = {learner.registry.version: learner.registry for learner in learners}
-    held = Counter(learner.registry.version for learner in learners)
+    held = Counter[str]()
+    for learner in learners:
+        held[learner.registry.version] += learner.series_count
     return by_version[held.most_common(1)[0][0]] if learners else EMPTY
 
 
