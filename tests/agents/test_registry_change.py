@@ -92,6 +92,10 @@ async def test_a_partition_without_news_takes_it_too_and_stores_it() -> None:
 
     assert await rig.assign() == 30
     assert rig.learner.registry == ROAD
+    rig.restart()
+    tell(rig, ROAD)
+    await rig.assign()
+    assert rig.learner.registry is ROAD, "known, so not read again"
 
 
 @pytest.mark.parametrize("known", [None, LOW])

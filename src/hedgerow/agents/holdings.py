@@ -111,7 +111,9 @@ class Holdings:
         self._on_failure = on_failure
         self._registry = registry
         self._probe = probe or NoProbe()
-        self._restorer = Restorer(store, meter, city, max_series=max_series, log_id=log_id)
+        self._restorer = Restorer(
+            store, meter, city, max_series=max_series, log_id=log_id, registry=registry
+        )
         self._held: dict[Partition, Holding] = {}
         self._unsaved: set[Partition] = set()
         self.assignments = 0

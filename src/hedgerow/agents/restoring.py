@@ -10,8 +10,8 @@ import asyncio
 import logging
 
 from hedgerow.agents.errors import LogChanged, StoreCorrupt
-from hedgerow.agents.ports import Claim, Meter, Partition, StateStore, Stored
-from hedgerow.models import CityModel, Learner, SnapshotError, SnapshotTooNew, StateTampered
+from hedgerow.agents.ports import Claim, Meter, Partition, RegistrySource, StateStore, Stored
+from hedgerow.models import EMPTY, CityModel, Learner, SnapshotError, SnapshotTooNew, StateTampered
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +25,21 @@ class Restorer:
         Limit of series for each partition.
     log_id : str
         Names the incarnation of the readings' topic; empty when unknown.
+    registry : RegistrySource, optional
+        What is declared now: usually what the snapshots were learned by.
     """
 
     def __init__(
-        self, store: StateStore, meter: Meter, city: CityModel, *, max_series: int, log_id: str
+        self,
+        store: StateStore,
+        meter: Meter,
+        city: CityModel,
+        *,
+        max_series: int,
+        log_id: str,
+        registry: RegistrySource | None = None,
     ) -> None:
+        self._registry = registry
         self._store = store
         self._meter = meter
         self._city = city
@@ -91,6 +101,11 @@ class Restorer:
                 "workers, then run `hedgerow state adopt` to go on with what was learned at the "
                 "start of the new log, or `hedgerow state forget` to begin anew"
             )
+        declared = None if self._registry is None else self._registry.current()
         return await asyncio.to_thread(
-            Learner.restore, self._city, stored.chunks, max_series=self._max_series
+            Learner.restore,
+            self._city,
+            stored.chunks,
+            max_series=self._max_series,
+            known=declared or EMPTY,
         )

@@ -446,11 +446,13 @@ class Learner:
         *,
         max_series: int = 100_000,
         registry: Registry | None = None,
+        known: Registry = EMPTY,
     ) -> Learner:
         """Rebuild a learner from the encoded chunks of a complete snapshot.
 
         Where a profile has changed since, or a ``registry`` is given that is not the snapshot's
-        own, what still fits is kept and the rest starts anew; ``notes`` says which.
+        own, what still fits is kept and the rest starts anew; ``notes`` says which. One that is
+        ``known`` is not read again if it is the snapshot's.
 
         Raises
         ------
@@ -458,7 +460,7 @@ class Learner:
             If a chunk is missing, damaged, or of a newer version.
         """
         if registry is None:
-            registry = stored_registry(chunks)
+            registry = stored_registry(chunks, known)
         learner = cls(city, max_series=max_series, registry=registry)
         restore_state(learner, chunks)
         return learner

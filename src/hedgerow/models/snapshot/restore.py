@@ -63,8 +63,8 @@ def restore_state(learner: Learner, chunks: Mapping[str, bytes]) -> None:
         ) from error
 
 
-def stored_registry(chunks: Mapping[str, bytes]) -> Registry:
-    """Read the registry that a snapshot was learned by; empty where it holds none.
+def stored_registry(chunks: Mapping[str, bytes], known: Registry) -> Registry:
+    """Read the registry that a snapshot was learned by, unless it is known; empty if none.
 
     Raises
     ------
@@ -75,6 +75,8 @@ def stored_registry(chunks: Mapping[str, bytes]) -> Registry:
         version = _chunk(chunks, "meta").meta.get("registry", "")
         if not version:
             return EMPTY
+        if version == known.version and REGISTRY in chunks:
+            return known
         registry = Registry.from_chunk(_chunk(chunks, REGISTRY))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SnapshotError(
