@@ -182,8 +182,8 @@ def test_the_command_prints_a_line_each_and_leaves_with_1_on_a_fault(
         main(["doctor"])
     printed = capsys.readouterr().out
     assert left.value.code == 0
-    assert printed.endswith("20 checks, 0 warnings, 0 failures\n")
-    assert sum(line.startswith("ok   ") for line in printed.splitlines()) == 20
+    assert printed.endswith("22 checks, 0 warnings, 0 failures\n")
+    assert sum(line.startswith("ok   ") for line in printed.splitlines()) == 22
 
     monkeypatch.setenv("HEDGEROW_REDIS__URL", f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(SystemExit) as left:
