@@ -202,9 +202,7 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
             return "paused: the broker does not acknowledge outputs"
         return None
 
-    page = None
-    if settings.http.console:
-        page = _console(settings, loop, lag_of, not_ready, registry)
+    page = _console(settings, loop, lag_of, not_ready, registry) if settings.http.console else None
     http = HttpServer(settings.http, registry=metrics.registry, not_ready=not_ready, page=page)
     return Parts(settings, app, redis, emitter, holdings, metrics, registry, http, failure)
 
