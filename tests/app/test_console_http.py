@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aiohttp import ClientSession, ClientTimeout
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -52,7 +53,8 @@ class OneSeries(Nothing):
     def __init__(self, sensor_id: str) -> None:
         self._learner = Learner(CityModel(profiles=(Profile("all", period_seconds=3600),)))
         for at in range(24):
-            self._learner.step([sensor_id], [""], [at * HOUR], [float(at % 5)], [at])  # type: ignore[arg-type]
+            when, value, offset = np.array([at * HOUR]), np.array([at % 5.0]), np.array([at])
+            self._learner.step([sensor_id], [""], when, value, offset)
 
     def scores(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
         return self._learner.scores_of(sensor_id, quantity)
