@@ -39,8 +39,8 @@ class RawChunk:
     ----------
     name : str
         Its name within the snapshot; up to the first slash it says what kind of chunk it is:
-        ``meta``, ``series``, ``silence``, ``watermark``, ``nursery``, ``layout``, ``rows`` or
-        ``plugins``.
+        ``meta``, ``registry``, ``series``, ``silence``, ``watermark``, ``nursery``, ``layout``,
+        ``rows`` or ``plugins``.
     arrays : Mapping of str to ndarray
         Numbers: float64, float32, int64 or uint8.
     meta : Mapping
