@@ -16,6 +16,7 @@ from hedgerow.app.cli import (
     demo,
     dlq,
     doctor,
+    explain,
     replay,
     state,
     tail,
@@ -50,6 +51,7 @@ backtest.add_to(app)
 tail.add_to(app)
 dlq.add_to(app)
 state.add_to(app)
+explain.add_to(app)
 verify.add_to(app)
 doctor.add_to(app)
 demo.add_to(app)

@@ -182,6 +182,24 @@ class RedisStateStore:
         manifest = await self._manifest(partition)
         return None if manifest is None else await self._with_chunks(partition, manifest, kinds)
 
+    async def kept(self, partition: Partition) -> list[Stored]:
+        """List the generations that are kept, the newest first, without their chunks."""
+        found = [await self._manifest(partition), await self._previous(partition)]
+        return [
+            Stored(one.generation, one.next_offset, one.log_id, {}, one.progress)
+            for one in found
+            if one is not None
+        ]
+
+    async def peek_at(
+        self, partition: Partition, generation: int, kinds: Sequence[str] = ()
+    ) -> Stored | None:
+        """Read a kept generation without claiming the partition, ``None`` if it is not kept."""
+        for manifest in (await self._manifest(partition), await self._previous(partition)):
+            if manifest is not None and manifest.generation == generation:
+                return await self._with_chunks(partition, manifest, kinds)
+        return None
+
     async def save(self, claim: Claim, checkpoint: Checkpoint) -> int:
         """Write the chunks, then put the manifest in place."""
         partition = claim.partition

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +123,21 @@ class Explanation:
     forecasts: tuple[ForecastSum, ...]
 
 
+class Standing(NamedTuple):
+    """A series' row with all that its last forecasts were made of."""
+
+    sensor_id: str
+    quantity: str
+    bank: Bank
+    row: NDArray[np.float64]
+    single: NDArray[np.float32]
+
+    @property
+    def slot_ms(self) -> int:
+        """The grid point of the last reading."""
+        return int(self.row[at.PHASE]) + int(self.row[at.SLOT]) * self.bank.period_ms
+
+
 def explain(learner: Learner, sensor_id: str, quantity: str = "") -> Explanation:
     """Explain the forecasts made at the last reading of a series.
 
@@ -144,6 +160,24 @@ def explain(learner: Learner, sensor_id: str, quantity: str = "") -> Explanation
     >>> abs(sum(part.amount for part in nearest.inputs) - nearest.predicted) < 1e-9
     True
     """
+    return explain_standing(standing(learner, sensor_id, quantity))
+
+
+def standing(
+    learner: Learner, sensor_id: str, quantity: str = "", *, copy: bool = False
+) -> Standing:
+    """Find the row of a series that has a forecast.
+
+    Parameters
+    ----------
+    copy : bool
+        Take the row as it is now, for later.
+
+    Raises
+    ------
+    NothingToExplain
+        If there is none.
+    """
     number = learner.series.find(sensor_id, quantity)
     key = series_key(sensor_id, quantity)
     if number == NOWHERE:
@@ -151,21 +185,31 @@ def explain(learner: Learner, sensor_id: str, quantity: str = "") -> Explanation
     if learner.series.banks[number] == NOWHERE:
         raise NothingToExplain(f"{key!r} waits until its period is known: it has no forecast yet")
     bank = learner.banks[learner.series.banks[number]]
-    line = int(learner.series.rows[number])
-    row = bank.rows[line]
+    row, single = (plane[learner.series.rows[number]] for plane in (bank.rows, bank.singles))
     if row[at.SLOT] == at.NEVER:
         raise NothingToExplain(f"{key!r} has begun anew: it has no forecast yet")
-    slot, phase = int(row[at.SLOT]), int(row[at.PHASE])
-    sizes = bank.layout.sizes
-    companions = bank.profile.companions_of(sensor_id, quantity)
+    if copy:
+        row, single = row.copy(), single.copy()
+    return Standing(sensor_id, quantity, bank, row, single)
+
+
+def explain_standing(found: Standing) -> Explanation:
+    """Explain the forecasts made at the last reading that a row has seen.
+
+    Raises
+    ------
+    NothingToExplain
+        If its profile has changed since.
+    """
+    sizes, profile = found.bank.layout.sizes, found.bank.profile
     return Explanation(
-        sensor_id=sensor_id,
-        quantity=quantity,
-        profile=bank.profile.name,
-        slot_ms=phase + slot * sizes.period_ms,
+        sensor_id=found.sensor_id,
+        quantity=found.quantity,
+        profile=profile.name,
+        slot_ms=found.slot_ms,
         period_ms=sizes.period_ms,
-        observed=float(row[sizes.ring + slot % sizes.ring_size]),
-        forecasts=tuple(_forecast(bank, line, k, key, companions) for k in range(sizes.horizons)),
+        observed=float(found.row[sizes.ring + int(found.row[at.SLOT]) % sizes.ring_size]),
+        forecasts=tuple(_forecast(found, k) for k in range(sizes.horizons)),
     )
 
 
@@ -176,11 +220,13 @@ def empty_ledger(experts: int) -> ledgers.Ledger:
     )
 
 
-def _forecast(bank: Bank, line: int, k: int, key: str, companions: tuple[str, ...]) -> ForecastSum:
-    row, single = bank.rows[line], bank.singles[line]
+def _forecast(found: Standing, k: int) -> ForecastSum:
+    bank, row, key = found.bank, found.row, series_key(found.sensor_id, found.quantity)
     sizes = bank.layout.sizes
     ledger = empty_ledger(sizes.experts)
-    verdict = ledgers.explain_horizon(row, single, bank.setup, input_map(bank.layout), k, ledger)
+    verdict = ledgers.explain_horizon(
+        row, found.single, bank.setup, input_map(bank.layout), k, ledger
+    )
     if verdict == ledgers.ABSENT:
         raise NothingToExplain(
             f"{key!r} has no forecast that the profile {bank.profile.name!r} made as it is now; "
@@ -195,7 +241,7 @@ def _forecast(bank: Bank, line: int, k: int, key: str, companions: tuple[str, ..
     here = place(bank.setup, k, slot)
     entry = row[here.entry :]
     said = entry[at.ENTRY_HEAD : at.ENTRY_HEAD + sizes.experts]
-    names = _names(companions)
+    names = _names(bank.profile.companions_of(found.sensor_id, found.quantity))
     experts = [
         ExpertPart(name, _known(value), float(weight), float(mean_weight), _parts(names, parts))
         for name, value, weight, mean_weight, parts in zip(

@@ -106,14 +106,26 @@ def stored_series(chunks: Mapping[str, bytes]) -> list[str]:
     SnapshotError
         If one of them is damaged.
     """
-    keys: list[str] = []
+    return list(stored_names(chunks).values())
+
+
+def stored_names(chunks: Mapping[str, bytes]) -> dict[tuple[str, str], str]:
+    """Return sensor and quantity of a snapshot's series, in order, with the key of each.
+
+    Raises
+    ------
+    SnapshotError
+        If one of the ``series`` chunks is damaged.
+    """
+    names: dict[tuple[str, str], str] = {}
     for name in sorted(chunks):
         if name.startswith("series/"):
             arrays = decode_chunk(chunks[name]).arrays
             sensors = unpack(arrays["sensors"], arrays["sensor_sizes"])
             quantities = unpack(arrays["quantities"], arrays["quantity_sizes"])
-            keys += map(series_key, sensors, quantities)
-    return keys
+            both = zip(sensors, quantities, strict=True)
+            names |= {one: series_key(*one) for one in both}
+    return names
 
 
 def _names(learner: Learner) -> list[tuple[str, str]]:
