@@ -81,6 +81,11 @@ class Learner:
         self._widest = max(len(p.horizons) for p in city.profiles)
 
     @property
+    def max_series(self) -> int:
+        """How many series there may be."""
+        return self._max_series
+
+    @property
     def series_count(self) -> int:
         """Number of series seen."""
         return len(self.series)

@@ -84,13 +84,15 @@ class StateAdmin:
 
     Attributes
     ----------
+    redis : Redis
+        As given.
     store : RedisStateStore
         Where the snapshots are.
     """
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self._settings = settings
-        self._redis = redis
+        self.redis = redis
         self._topic = settings.topics.readings
         self._admin: AdminClient = admin_client(settings.kafka)
         prefix, group = settings.redis.prefix, settings.group
@@ -132,7 +134,7 @@ class StateAdmin:
             )
         old = [Partition(self._topic, number) for number in range(before)]
         held = await drain(
-            self._settings, log, self._redis, spans(self._settings.kafka, old), progress
+            self._settings, log, self.redis, spans(self._settings.kafka, old), progress
         )
         places = [(holding.next_offset, holding.progress) for holding in held]
         return await self._move(log, [holding.learner for holding in held], places)

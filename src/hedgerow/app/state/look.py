@@ -72,7 +72,7 @@ async def find_series(
         raise SeriesUnknown(
             f"nothing is stored of a series {key!r} in {len(partitions)} partitions of "
             f"{settings.topics.readings}; {rather}. A series is a sensor id, or sensor/quantity; "
-            "`hedgerow state ls --series '*'` lists them"
+            "`hedgerow state list --series '*'` lists them"
         )
     if len(found) > 1:
         raise SeriesUnknown(
