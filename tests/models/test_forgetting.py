@@ -64,7 +64,7 @@ def test_what_others_publish_later_is_the_same_to_the_bit(log: Log) -> None:
     later = log.part(half, len(log))
     told = [p for p in columns(whole, later) if p[1:3] != name]
     again = [p for p in columns(rest, later) if p[1:3] != name]
-    assert told
+    assert told or whole.series_count == 1
     np.testing.assert_equal(again, told)
 
 

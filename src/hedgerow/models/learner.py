@@ -24,6 +24,7 @@ from hedgerow.models.bank.scores import SeriesScore, bank_scores, series_scores
 from hedgerow.models.bank.series import NOWHERE, SeriesTable
 from hedgerow.models.bank.tally import Tally, tallies
 from hedgerow.models.experts.signals import Signals
+from hedgerow.models.explanation.columns import Explainer, Room
 from hedgerow.models.period import Grid, declared_grid, infer_grid
 from hedgerow.models.profile import CityModel, Profile, series_key
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
@@ -79,6 +80,7 @@ class Learner:
         self._outside = [{name: i for i, name in enumerate(p.outside)} for p in city.profiles]
         self._watched = np.array([p.alerts.silent for p in city.profiles])
         self._widest = max(len(p.horizons) for p in city.profiles)
+        self._explainer = Explainer() if city.explain else None
 
     @property
     def max_series(self) -> int:
@@ -163,9 +165,13 @@ class Learner:
 
         self.signals.follow(self.series)
         company = self.signals.company(ids)
-        for number, positions in self.signals.calls(
-            ids, np.where(usable, bank_of, NOWHERE), self.series.banks
-        ):
+        calls = self.signals.calls(ids, np.where(usable, bank_of, NOWHERE), self.series.banks)
+        room = (
+            None
+            if self._explainer is None
+            else self._explainer.room(len(sensor_ids), self._widest, self.banks)
+        )
+        for number, positions in calls if room is None else room.cut(calls, self.series.rows[ids]):
             self.banks[number].step(
                 self.series.rows[ids[positions]],
                 positions,
@@ -176,6 +182,10 @@ class Learner:
                 company=company,
                 out=out,
             )
+            if room is not None:
+                room.take(
+                    number, self.banks[number], self.series.rows[ids], positions, out.outcomes
+                )
 
         self._count(out.outcomes)
         learned = (out.outcomes == kernel.LEARNED).nonzero()[0]
@@ -190,6 +200,7 @@ class Learner:
             values=values,
             silence=silence,
             refusals=refusals,
+            room=room,
         )
 
     def _hear(
@@ -296,6 +307,7 @@ class Learner:
         values: NDArray[np.float64],
         silence: Array,
         refusals: list[Refusal],
+        room: Room | None,
     ) -> StepResult:
         events = out.events.lines[: out.events.used[0]]
         alerts: list[AlertEvent] = []
@@ -322,7 +334,17 @@ class Learner:
             models=[names[i] for i in self.series.profiles[ids[rows]].tolist()],
             alerts=alerts,
             refusals=refusals,
+            explained=None
+            if room is None
+            else room.explained(learned, self._companions(ids[learned])),
         )
+
+    def _companions(self, ids: NDArray[np.int64]) -> list[tuple[str, ...]]:
+        """Return the companions of each series."""
+        profiles = self.city.profiles
+        names = [self.series.name(series) for series in ids.tolist()]
+        which = self.series.profiles[ids].tolist()
+        return [profiles[p].companions_of(*n) for p, n in zip(which, names, strict=True)]
 
     def count_messages(
         self, *, decoded: int = 0, dead_lettered: int = 0, rejected: int = 0

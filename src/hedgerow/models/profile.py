@@ -240,6 +240,8 @@ class CityModel:
         Whose public holidays count as Sundays, such as ``DK`` or ``AU-VIC``; empty for none.
     plugin_key : bytes, optional
         Signs the state of River plug-ins; profiles that name some are refused without it.
+    explain : bool
+        Whether a step tells what its forecasts were made of. Nothing learned depends on it.
 
     Raises
     ------
@@ -253,6 +255,7 @@ class CityModel:
     timezone: str = "UTC"
     holidays: str = ""
     plugin_key: bytes | None = field(default=None, repr=False)
+    explain: bool = False
 
     def __post_init__(self) -> None:
         profiles = self.profiles

@@ -19,7 +19,7 @@ from hedgerow.models.bank.rows import place
 from hedgerow.models.bank.series import NOWHERE
 from hedgerow.models.errors import ModelError
 from hedgerow.models.explanation import ledger as ledgers
-from hedgerow.models.explanation.inputs import COMPANIONS, INPUTS, LEVEL, NAMES, input_map
+from hedgerow.models.explanation.inputs import LEVEL, input_map, input_names
 from hedgerow.models.learner import Learner
 from hedgerow.models.profile import series_key
 
@@ -213,17 +213,10 @@ def explain_standing(found: Standing) -> Explanation:
     )
 
 
-def empty_ledger(experts: int) -> ledgers.Ledger:
-    """Make room for one horizon of a bank with so many experts."""
-    return ledgers.Ledger(
-        np.zeros((experts, INPUTS)), np.zeros((2, experts)), np.zeros((2, INPUTS))
-    )
-
-
 def _forecast(found: Standing, k: int) -> ForecastSum:
     bank, row, key = found.bank, found.row, series_key(found.sensor_id, found.quantity)
     sizes = bank.layout.sizes
-    ledger = empty_ledger(sizes.experts)
+    ledger = ledgers.empty_ledger(sizes.experts)
     verdict = ledgers.explain_horizon(
         row, found.single, bank.setup, input_map(bank.layout), k, ledger
     )
@@ -241,7 +234,7 @@ def _forecast(found: Standing, k: int) -> ForecastSum:
     here = place(bank.setup, k, slot)
     entry = row[here.entry :]
     said = entry[at.ENTRY_HEAD : at.ENTRY_HEAD + sizes.experts]
-    names = _names(bank.profile.companions_of(found.sensor_id, found.quantity))
+    names = input_names(bank.profile.companions_of(found.sensor_id, found.quantity))
     experts = [
         ExpertPart(name, _known(value), float(weight), float(mean_weight), _parts(names, parts))
         for name, value, weight, mean_weight, parts in zip(
@@ -264,19 +257,11 @@ def _forecast(found: Standing, k: int) -> ForecastSum:
     )
 
 
-def _names(companions: tuple[str, ...]) -> list[str]:
-    """Name the inputs, a companion by its own series key."""
-    names = list(NAMES)
-    for place_, other in enumerate(companions):
-        names[COMPANIONS + place_] = f"last readings of {other}"
-    return names
-
-
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _parts(names: list[str], amounts: NDArray[np.float64]) -> tuple[Part, ...]:
+def _parts(names: tuple[str, ...], amounts: NDArray[np.float64]) -> tuple[Part, ...]:
     """Name the parts that are there, the level first, then the largest."""
     order = sorted(range(len(names)), key=lambda i: (i != LEVEL, -abs(amounts[i]), i))
     return tuple(Part(names[i], float(amounts[i])) for i in order if amounts[i] != 0.0)

@@ -8,6 +8,7 @@ each of them brought to a forecast, a column for each input.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -114,3 +115,12 @@ def _input_of(feature: str, horizon: int) -> int:
         found = _AT_TARGET[kind]
         return found if number == str(horizon) or found == PATTERN else OTHER_SLOTS
     return _COMMON[feature] if feature in _COMMON else _BY_KIND[feature.partition("_")[0]]
+
+
+@lru_cache(maxsize=65_536)
+def input_names(companions: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the inputs, a companion by its own series key."""
+    names = list(NAMES)
+    for place_, other in enumerate(companions):
+        names[COMPANIONS + place_] = f"last readings of {other}"
+    return tuple(names)

@@ -109,6 +109,11 @@ class Ledger(NamedTuple):
     sums: Array
 
 
+def empty_ledger(experts: int) -> Ledger:
+    """Make room for one horizon of a bank with so many experts."""
+    return Ledger(np.zeros((experts, INPUTS)), np.zeros((2, experts)), np.zeros((2, INPUTS)))
+
+
 @jit
 def explain_horizon(
     row: Array, single: Single, setup: Setup, inputs: InputMap, k: int, ledger: Ledger
@@ -148,17 +153,21 @@ def explain_rows(
     where: NDArray[np.int64],
     positions: NDArray[np.int64],
     scratch: Ledger,
+    said: Array,
     weights: Array,
     sums: Array,
 ) -> None:
-    """Explain the last forecasts of several rows; ``weights`` and ``sums`` are written.
+    """Explain the last forecasts of several rows; ``said``, ``weights`` and ``sums`` are written.
 
-    Their lines are those of ``positions``, then come horizon, loss and expert or input. What
-    cannot be explained is NaN.
+    Their lines are those of ``positions``, then come horizon, loss (but not in ``said``) and
+    expert or input. What cannot be explained is NaN.
     """
     for i in range(len(positions)):
+        row, small = exact[where[i]], single[where[i]]
         for k in range(len(setup.horizons)):
-            row, small = exact[where[i]], single[where[i]]
+            first = place(setup, k, int(row[SLOT])).entry + ENTRY_HEAD
+            for j in range(setup.sizes.experts):
+                said[positions[i], k, j] = row[first + j]
             verdict = explain_horizon(row, small, setup, inputs, k, scratch)
             for loss in range(2):
                 for j in range(setup.sizes.experts):
