@@ -247,6 +247,14 @@ class CheckpointSettings(Section):
     interval_seconds: float = Field(30.0, gt=0, le=3600)
 
 
+class PredictionSettings(Section):
+    """What predictions tell besides the forecasts."""
+
+    explain: bool = Field(
+        False, description="add what each forecast was made of: experts and strongest inputs"
+    )
+
+
 class InputSettings(Section):
     """Limits of what is accepted as a reading."""
 
@@ -347,6 +355,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
+    predictions: PredictionSettings = PredictionSettings()
     input: InputSettings = InputSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     time: TimeSettings = TimeSettings()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import faust
 from faust.tables import TableManager
@@ -219,7 +219,7 @@ def forecast_loop(
     SettingsError
         If the settings cannot be turned into a city model.
     """
-    city = city_model(settings)
+    city = replace(city_model(settings), explain=settings.predictions.explain)
     failure = Failure()
     metrics = WorkerMetrics(CollectorRegistry())
     emitter = KafkaEmitter(settings.kafka)

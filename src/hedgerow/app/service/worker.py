@@ -92,7 +92,8 @@ async def _serve(settings: Settings, admin: AdminClient, log: LogFacts, probe: P
         await _same_partitions(parts, log)
         host, port = await parts.http.start()
         logger.info("metrics and health on http://%s:%d", host, port)
-        warm_up()  # compiles or loads the kernels now, not while the group waits for us
+        # The kernels are compiled or loaded now, not while the group waits for us.
+        warm_up(explain=settings.predictions.explain)
         async with _running(parts), _watched(admin, log, parts):
             await _until(stop, parts)
             await _drain(parts)
