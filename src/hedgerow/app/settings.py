@@ -245,6 +245,7 @@ class CheckpointSettings(Section):
     """How often learning is made durable. Exactness never depends on it."""
 
     interval_seconds: float = Field(30.0, gt=0, le=3600)
+    keep: int = Field(2, ge=2, le=100, description="generations kept, each of a snapshot's size")
 
 
 class PredictionSettings(Section):

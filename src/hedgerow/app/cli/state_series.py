@@ -105,7 +105,8 @@ def rollback(
 ) -> None:
     """Go back to a kept generation of a partition's state; the log is learned again from there.
 
-    Stop all workers first. Kept are the newest generation and the one before it.
+    Stop all workers first. As many are kept as checkpoint.keep says: the newest and the one before
+    it, unless it is set.
     """
     settings = read_settings(config)
     plan = mended(settings, lambda mender: mender.plan_rollback(partition, to))

@@ -225,7 +225,11 @@ def forecast_loop(
     emitter = KafkaEmitter(settings.kafka)
     holdings = Holdings(
         store=RedisStateStore(
-            redis, prefix=settings.redis.prefix, group=settings.group, probe=probe
+            redis,
+            prefix=settings.redis.prefix,
+            group=settings.group,
+            probe=probe,
+            keep=settings.checkpoint.keep,
         ),
         emitter=emitter,
         meter=metrics,

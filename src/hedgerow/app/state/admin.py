@@ -96,7 +96,9 @@ class StateAdmin:
         self._topic = settings.topics.readings
         self._admin: AdminClient = admin_client(settings.kafka)
         prefix, group = settings.redis.prefix, settings.group
-        self.store = RedisStateStore(redis, prefix=prefix, group=group, probe=NoProbe())
+        self.store = RedisStateStore(
+            redis, prefix=prefix, group=group, probe=NoProbe(), keep=settings.checkpoint.keep
+        )
         self._census = RedisCensus(redis, prefix=prefix, group=group, topic=self._topic)
 
     async def kept(self) -> list[Kept]:

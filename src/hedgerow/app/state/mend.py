@@ -200,8 +200,9 @@ class Mender:
         told = ", ".join(f"{one.generation} (at offset {one.next_offset:,})" for one in kept)
         if len(kept) < 2:  # noqa: PLR2004 - the newest and one to go back to
             raise NotMended(
-                f"{partition} has no generation to go back to: kept is {told or 'nothing'}. Two "
-                "are kept, the newest and the one before it, from the second checkpoint on"
+                f"{partition} has no generation to go back to: kept is {told or 'nothing'}. With "
+                f"checkpoint.keep = {self._settings.checkpoint.keep} so many are, from as many "
+                "checkpoints on"
             )
         newest, *older = kept
         to = next((one for one in older if generation in {None, one.generation}), None)
@@ -240,9 +241,10 @@ class Mender:
         self._admin.no_workers()
         claim = await self.store.claim(plan.partition)
         kept = await self.store.kept(plan.partition)
-        if [one.generation for one in kept[:2]] != [plan.newest.generation, plan.to.generation]:
+        numbers = [one.generation for one in kept]
+        if numbers[:1] != [plan.newest.generation] or plan.to.generation not in numbers:
             raise NotMended(f"{plan.partition} was saved meanwhile; look again and repeat")
-        await self.store.revert(claim)
+        await self.store.revert(claim, plan.to.generation)
 
     async def _check(self, partition: Partition, to: Stored) -> None:
         """Make sure that what is gone back to can be used."""
