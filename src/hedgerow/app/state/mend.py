@@ -220,14 +220,20 @@ class Mender:
             if gone
             else ""
         )
+        between = newest.next_offset - to.next_offset
+        again = (
+            f"A worker learns the {between:,} messages between again and publishes their outputs "
+            f"again, under the same ids{lost}"
+            if between
+            else "No message lies between, so nothing is learned or published again"
+        )
         return Rollback(
             partition,
             newest,
             to,
             f"{partition} goes back from generation {newest.generation} at offset "
-            f"{newest.next_offset:,} to generation {to.generation} at offset {to.next_offset:,}. A "
-            f"worker learns the {newest.next_offset - to.next_offset:,} messages between again "
-            f"and publishes their outputs again, under the same ids{lost}",
+            f"{newest.next_offset:,} to generation {to.generation} at offset {to.next_offset:,}. "
+            f"{again}",
         )
 
     async def rollback(self, plan: Rollback) -> None:
