@@ -90,7 +90,8 @@ def told(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tol
     half = len(city.entries) // 2
     write(stack.bootstrap, city.topic, city.entries[:half])
     folder = tmp_path_factory.mktemp("explain")
-    with pytest.MonkeyPatch.context() as patched, Run(city, folder) as run:
+    explained = {"HEDGEROW_PREDICTIONS__EXPLAIN": "true"}
+    with pytest.MonkeyPatch.context() as patched, Run(city, folder, settings=explained) as run:
         for name, value in run.environment.items():
             patched.setenv(name, value)
         settings = load_settings()
@@ -145,6 +146,26 @@ def test_it_explains_the_newest_prediction_from_a_state_at_the_logs_end(told: To
         answer = ask(told.settings, series)
         assert same(answer, record), series
         assert answer.first == answer.end
+
+
+def test_the_prediction_tells_the_same(told: Told) -> None:
+    """With `predictions.explain`, in each record."""
+    for series, record in told.newest.items():
+        answer = ask(told.settings, series)
+        published = [one["explanation"] for one in record["forecasts"]]  # type: ignore[attr-defined]
+        for forecast, body in zip(answer.found.explanation.forecasts, published, strict=True):
+            experts = {
+                one.expert: (one.weight, one.mean_weight, one.predicted)
+                for one in forecast.experts
+                if one.weight or one.mean_weight
+            }
+            assert experts == {
+                one["expert"]: (one["weight"], one["mean_weight"], one["predicted"])
+                for one in body["experts"]
+            }
+            brought = {one.input: one.amount for one in forecast.inputs}
+            assert body["inputs"]
+            assert all(brought[one["input"]] == one["amount"] for one in body["inputs"])
 
 
 def test_a_time_before_the_newest_state_is_explained_from_the_one_before(told: Told) -> None:

@@ -9,6 +9,8 @@ roots, the exponential of the Poisson expert), each part gets c_j (g(C) − g(0)
 the mean slope on the way, the Aumann–Shapley value [1]_. What a limit cuts off is a part of its
 own, so that the parts always sum to what the expert said.
 
+As with ``bank/kernel``: after a change in a module this draws on, touch this file.
+
 References
 ----------
 .. [1] R. Aumann and L. Shapley, "Values of Non-Atomic Games", Princeton 1974; on models of this
