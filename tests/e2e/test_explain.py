@@ -201,8 +201,8 @@ def test_the_reason_of_an_alert_is_told_in_a_sentence(told: Told) -> None:
     assert "observed 150, above the declared upper bound 100" in sentence
     assert "That forecast rested on the expert" in sentence
     assert bound.carried is not None
-    assert bound.carried.forecasts[0].target_ms == START_MS + (HOURS - 3) * HOUR
-    assert bound.carried.forecasts[0].experts[0].expert in sentence
+    assert bound.carried.target_ms == START_MS + (HOURS - 3) * HOUR
+    assert bound.carried.experts[0].expert in sentence
     known = ask(told.settings, "h00")  # from the state: its opening lies before
     [known_bound] = [one for one in known.found.episodes if one.stands.kind == "bound"]
     assert known_bound.message == bound.message

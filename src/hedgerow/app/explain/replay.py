@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hedgerow.models import AlertEvent, Learner
 from hedgerow.models.alerts.open_episodes import OpenEpisode, open_episodes
 from hedgerow.models.explanation.explain import (
     Explanation,
+    ForecastSum,
     NothingToExplain,
     Standing,
     explain_standing,
@@ -55,14 +57,22 @@ class Episode:
         What the state says of it.
     message : str or None
         The alert's own sentence, where its opening was read.
-    carried : Explanation or None
-        How the forecast came about that the opening reading was measured by; of a
-        forecast-breach, the forecasts made at it. ``None`` where it lies before what was read.
+    carried : ForecastSum or None
+        The forecast that the opening reading was measured by; of a forecast-breach, the one that
+        crosses. ``None`` where it lies before what was read.
     """
 
     stands: OpenEpisode
     message: str | None
-    carried: Explanation | None
+    carried: ForecastSum | None
+
+
+class _Opening(NamedTuple):
+    """What an alert said, and the row in which the forecast was made that it is about."""
+
+    message: str
+    expected: float | None
+    about: Standing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,7 @@ class SeriesReplay:
         self._issued: Issued | None = None
         self._expected: Standing | None = None
         self._before: deque[Standing] = deque(maxlen=MOST_AHEAD)
-        self._opened: dict[tuple[str, int], tuple[str, Standing | None]] = {}
+        self._opened: dict[tuple[str, int], _Opening] = {}
         self._remember()
 
     @property
@@ -163,8 +173,19 @@ class SeriesReplay:
         )
 
     def _episode(self, stands: OpenEpisode) -> Episode:
-        message, carried = self._opened.get((stands.kind, stands.opening_offset), (None, None))
-        return Episode(stands, message, None if carried is None else _explained(carried))
+        opening = self._opened.get((stands.kind, stands.opening_offset))
+        if opening is None:
+            return Episode(stands, None, None)
+        made = None if opening.about is None else _explained(opening.about)
+        if made is None:
+            return Episode(stands, opening.message, None)
+        carried = made.forecasts[0]
+        if stands.kind == _AT_ITSELF:
+            told = opening.expected
+            carried = next(
+                (f for f in made.forecasts if told in (f.predicted, f.lower, f.upper)), carried
+            )
+        return Episode(stands, opening.message, carried)
 
     def _step(self, batch: DecodedBatch, start: int, end: int) -> list[AlertEvent]:
         if start == end:
@@ -177,8 +198,7 @@ class SeriesReplay:
         mine = [a for a in result.alerts if (a.sensor_id, a.quantity) == self._series]
         for alert in mine:
             if alert.state == "open" and alert.kind == "silent":
-                last = self._before[-1] if self._before else None
-                self._opened[alert.kind, alert.opening_offset] = (alert.message, last)
+                self._open(alert, self._before[-1] if self._before else None)
         return mine
 
     def _would_learn(self, batch: DecodedBatch, p: int) -> bool:
@@ -200,8 +220,12 @@ class SeriesReplay:
         self._expected = self._forecaster(self._before[-1])
         for alert in alerts:
             if alert.state == "open" and alert.kind != "silent":
-                about = self._before[-1] if alert.kind == _AT_ITSELF else self._expected
-                self._opened[alert.kind, alert.opening_offset] = (alert.message, about)
+                self._open(alert, self._before[-1] if alert.kind == _AT_ITSELF else self._expected)
+
+    def _open(self, alert: AlertEvent, about: Standing | None) -> None:
+        self._opened[alert.kind, alert.opening_offset] = _Opening(
+            alert.message, alert.expected, about
+        )
 
     def _remember(self) -> None:
         """Keep the series' row as it is now, if a reading was learned."""

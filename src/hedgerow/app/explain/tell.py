@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from hedgerow.app.explain.ask import Answer
 from hedgerow.app.explain.replay import Episode, Found
-from hedgerow.models.explanation.explain import Explanation, ForecastSum, Part
+from hedgerow.models.explanation.explain import ForecastSum, Part
 from hedgerow.topics import format_time
 
 CARRIERS = 3  # named of the experts, and of the inputs
@@ -28,8 +28,7 @@ def reason(episode: Episode, found: Found) -> str:
     said = episode.message or f"what opened it is no longer in the alerts' topic; {_newest(found)}"
     opened = f"{stands.kind} ({stands.severity}) open since {format_time(stands.opened_ms)}: {said}"
     if episode.carried is not None:
-        forecast = _about(episode, found)
-        return f"{opened}. That forecast rested on {carriers(forecast)}"
+        return f"{opened}. That forecast rested on {carriers(episode.carried)}"
     return f"{opened}. The forecast now rests on {carriers(found.explanation.forecasts[0])}"
 
 
@@ -132,11 +131,6 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[s
 def _expected(found: Found) -> ForecastSum | None:
     """Return the forecast that was about the newest reading."""
     return None if found.expected is None else found.expected.forecasts[0]
-
-
-def _about(episode: Episode, found: Found) -> ForecastSum:
-    explained: Explanation = episode.carried or found.explanation
-    return explained.forecasts[0]
 
 
 def _newest(found: Found) -> str:
