@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from stack.fixtures import Stack
 
-from hedgerow.agents.errors import Fenced, StoreCorrupt
+from hedgerow.agents.errors import Fenced, StoreCorrupt, StoreUnavailable
 from hedgerow.agents.ports import Checkpoint, Claim, Partition, Stored
 from hedgerow.app.state.store import RedisStateStore
 
@@ -92,3 +92,27 @@ async def test_what_is_forgotten_leaves_nothing(redis: Redis, prefix: str) -> No
     await store.forget_all(PARTITION)
     assert await store.kept(PARTITION) == []
     assert await chunk_keys(redis, prefix) == []
+
+
+class Away(RedisStateStore):
+    """Cannot write chunks."""
+
+    async def _write(self, *_: object) -> None:
+        raise StoreUnavailable("away")
+
+
+@pytest.mark.parametrize(("keep", "before"), [(2, None), (3, 5)])
+async def test_a_save_that_broke_off_leaves_what_is_to_be_kept(
+    redis: Redis, prefix: str, keep: int, before: int | None
+) -> None:
+    await saved(RedisStateStore(redis, prefix=prefix, group="test", keep=keep), 6)
+    store = Away(redis, prefix=prefix, group="test", keep=keep)
+    claim = await store.claim(PARTITION)
+    await store.load(claim)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await store.save(claim, Checkpoint(6, 70, ("moves", "stays"), {"moves": b"6"}))
+    loaded, older = await store.load(claim), await store.previous(claim)
+    assert loaded is not None
+    assert loaded.generation == 6
+    assert (older and older.generation) == before
