@@ -76,11 +76,16 @@ async def explain_series(
             learner = Learner(city, max_series=limit)
             return await _read(asked, None, learner)
         passed_ms: int | None = None
+        near: tuple[Stored, Learner] | None = None
         async for stored, learner in kept_states(settings, admin.store, where.partition, log):
             replay = SeriesReplay(learner, where.name, input_limits(settings), at_ms)
             passed_ms = replay.passed_ms
-            if at_ms is None or passed_ms is None or passed_ms <= at_ms:
+            if at_ms is None or passed_ms is None or replay.surely_by_ms <= at_ms:
                 return await _read(asked, stored, learner)
+            if passed_ms <= at_ms:  # its reading may be later than its slot's grid point
+                near = near or (stored, learner)
+        if near is not None:
+            return await _read(asked, *near)
     raise NotExplained(_too_early(key, at_ms, passed_ms, span))
 
 

@@ -134,6 +134,12 @@ class SeriesReplay:
         """The grid point of the series' last learned reading, ``None`` before its first."""
         return self._before[-1].slot_ms if self._before else None
 
+    @property
+    def surely_by_ms(self) -> int:
+        """A time that the last learned reading itself is not later than; 0 before the first."""
+        last = self._before[-1] if self._before else None
+        return 0 if last is None else last.slot_ms + last.bank.period_ms // 2
+
     def feed(self, messages: Sequence[Message]) -> bool:
         """Step messages in log order; tell whether the asked forecast has been reached."""
         batch = self._decoder.decode(messages)
