@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
         no_args_is_help=True, help="Look at the learning state in Redis, move it, remove it."
     )
     group.command("list", epilog="Example: hedgerow state list --series 'bridge-*'")(list_)
-    group.command("ls", hidden=True)(list_)
+    group.command("ls", hidden=True, epilog="Example: hedgerow state ls")(list_)
     state_series.add_to(group)
     group.command("repartition", epilog="Example: hedgerow state repartition")(repartition)
     group.command("adopt", epilog="Example: hedgerow state adopt")(adopt)
