@@ -442,7 +442,7 @@ class Learner:
 
 def _plain(column: NDArray[Number], kind: type[Number]) -> NDArray[Number]:
     """Return a column as the kernel is compiled for: of this type, contiguous and writable."""
-    if column.dtype == kind and column.flags.carray:
+    if isinstance(column, np.ndarray) and column.dtype == kind and column.flags.carray:
         return column
     return np.require(column, kind, ["C", "W"])
 
