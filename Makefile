@@ -88,8 +88,8 @@ bench-accuracy: $(if $(findstring --quick,$(ARGS)),$(VENV)/.dev,$(VENV)/.dev $(V
 # outermost function's file alone.
 $(VENV)/.kernels: $(shell find src/hedgerow/models -name '*.py') src/hedgerow/topics/columns.py | $(VENV)/.dev
 	@echo "compiling the learning kernels ..."
-	@touch src/hedgerow/models/bank/kernel.py
-	@$(BIN)/python -c "from hedgerow.app.service.warmup import warm_up; warm_up()"
+	@touch src/hedgerow/models/bank/kernel.py src/hedgerow/models/explanation/ledger.py
+	@$(BIN)/python -c "from hedgerow.app.service.warmup import warm_up; warm_up(explain=True)"
 	@touch $@
 
 format: $(VENV)/.dev  ## Format the code and mend what ruff can mend

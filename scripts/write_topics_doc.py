@@ -17,7 +17,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hedgerow.topics import (
     Alert,
+    ExpertShare,
+    Explanation,
     Forecast,
+    InputShare,
     OutsideForecast,
     Prediction,
     Reading,
@@ -146,6 +149,13 @@ def topics_doc() -> str:
             _record(EXAMPLE_PREDICTION),
             "### Forecasts\n",
             _fields_table(Forecast),
+            "### Explanations\n",
+            _summary(Explanation),
+            _fields_table(Explanation),
+            "Each of `experts`:\n",
+            _fields_table(ExpertShare),
+            "Each of `inputs`:\n",
+            _fields_table(InputShare),
             "## Alerts\n",
             _record(EXAMPLE_ALERT),
             "## Dead letters\n",
@@ -236,6 +246,9 @@ _JSON_NAMES: dict[object, str] = {
     int: "integer",
     type(None): "null",
     Forecast: "forecast",
+    Explanation: "explanation",
+    ExpertShare: "expert share",
+    InputShare: "input share",
 }
 
 

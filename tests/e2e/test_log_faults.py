@@ -270,7 +270,13 @@ def murmur2_partitions(partitions: int) -> dict[str, int]:
 def test_nothing_is_moved_while_a_worker_runs(city: City, tmp_path: Path) -> None:
     with Run(city, tmp_path) as run:
         run.wait_ready(run.start())
-        for arguments in (("repartition",), ("adopt", "--yes"), ("forget", "--yes")):
+        for arguments in (
+            ("repartition",),
+            ("adopt", "--yes"),
+            ("forget", "--yes"),
+            ("reset", "--partition", "0", "--yes"),
+            ("rollback", "--partition", "0", "--yes"),
+        ):
             refused = command(run, "state", *arguments)
             assert refused.returncode == 12
             assert "1 workers of group" in refused.stderr

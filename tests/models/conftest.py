@@ -12,7 +12,7 @@ _FOLDER = Path(hedgerow.models.__file__).parent
 
 def pytest_configure() -> None:
     # numba caches compiled functions by the time stamp of their own file alone.
-    kernel = _FOLDER / "bank" / "kernel.py"
     newest = max(module.stat().st_mtime for module in _FOLDER.rglob("*.py"))
-    if newest > kernel.stat().st_mtime:
-        os.utime(kernel)
+    for kernel in (_FOLDER / "explanation" / "ledger.py", _FOLDER / "bank" / "kernel.py"):
+        if newest > kernel.stat().st_mtime:
+            os.utime(kernel)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from hedgerow.agents.explained import encode_explained
 from hedgerow.agents.ports import Batch, Emitter, Meter, OutRecord, Partition
 from hedgerow.models import AlertEvent, Learner, Outcome, StepResult
 from hedgerow.topics import (
@@ -47,7 +48,10 @@ class Outputs:
         """Send a prediction for each learned reading, then alerts, then dead letters."""
         failures = failures_of(decoded, result)
         with self._meter.stage("encode"):
-            predictions = encode_learned(self._encoder, batch.partition, decoded, result)
+            if result.explained is None:
+                predictions = encode_learned(self._encoder, batch.partition, decoded, result)
+            else:
+                predictions = encode_explained(batch.partition, decoded, result, result.explained)
             alerts = [_alert(batch, decoded, event) for event in result.alerts]
             letters = [dead_letter_record(self._names.dead_letters, batch, f) for f in failures]
         with self._meter.stage("emit"):

@@ -246,6 +246,15 @@ class CheckpointSettings(Section):
     """How often learning is made durable. Exactness never depends on it."""
 
     interval_seconds: float = Field(30.0, gt=0, le=3600)
+    keep: int = Field(2, ge=2, le=100, description="generations kept, each of a snapshot's size")
+
+
+class PredictionSettings(Section):
+    """What predictions tell besides the forecasts."""
+
+    explain: bool = Field(
+        False, description="add what each forecast was made of: experts and strongest inputs"
+    )
 
 
 class InputSettings(Section):
@@ -350,6 +359,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
+    predictions: PredictionSettings = PredictionSettings()
     input: InputSettings = InputSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     time: TimeSettings = TimeSettings()

@@ -24,6 +24,7 @@ from hedgerow.models.bank.scores import SeriesScore, bank_scores, series_scores
 from hedgerow.models.bank.series import NOWHERE, SeriesTable
 from hedgerow.models.bank.tally import Tally, tallies
 from hedgerow.models.experts.signals import Signals
+from hedgerow.models.explanation.columns import Explainer, Room
 from hedgerow.models.period import Grid, declared_grid, infer_grid
 from hedgerow.models.profile import CityModel, Profile, series_key
 from hedgerow.models.registry import EMPTY, NOTHING, Registry
@@ -88,6 +89,12 @@ class Learner:
         self._outside = [{name: i for i, name in enumerate(p.outside)} for p in city.profiles]
         self._watched = np.array([p.alerts.silent for p in city.profiles])
         self._widest = max(len(p.horizons) for p in city.profiles)
+        self._explainer = Explainer() if city.explain else None
+
+    @property
+    def max_series(self) -> int:
+        """How many series there may be."""
+        return self._max_series
 
     @property
     def series_count(self) -> int:
@@ -167,9 +174,13 @@ class Learner:
 
         self.signals.follow(self.series)
         company = self.signals.company(ids)
-        for number, positions in self.signals.calls(
-            ids, np.where(usable, bank_of, NOWHERE), self.series.banks
-        ):
+        calls = self.signals.calls(ids, np.where(usable, bank_of, NOWHERE), self.series.banks)
+        room = (
+            None
+            if self._explainer is None
+            else self._explainer.room(len(sensor_ids), self._widest, self.banks)
+        )
+        for number, positions in calls if room is None else room.cut(calls, self.series.rows[ids]):
             self.banks[number].step(
                 self.series.rows[ids[positions]],
                 positions,
@@ -180,6 +191,10 @@ class Learner:
                 company=company,
                 out=out,
             )
+            if room is not None:
+                room.take(
+                    number, self.banks[number], self.series.rows[ids], positions, out.outcomes
+                )
 
         self._count(out.outcomes)
         learned = (out.outcomes == kernel.LEARNED).nonzero()[0]
@@ -194,6 +209,7 @@ class Learner:
             values=values,
             silence=silence,
             refusals=refusals,
+            room=room,
         )
 
     def _hear(
@@ -268,6 +284,12 @@ class Learner:
         profile: Profile = self.city.profiles[self.series.profiles[series]]
         return profile.places_by(self.registry.of(self.series.sensor_ids[series]))
 
+    def companions_of(self, series: int) -> tuple[str, ...]:
+        """Return the keys of a series' companions, in the order of their places."""
+        sensor_id, quantity = self.series.name(series)
+        profile: Profile = self.city.profiles[self.series.profiles[series]]
+        return profile.companions_of(sensor_id, quantity, self.registry.of(sensor_id))
+
     def bank_number(self, profile: int, period_ms: int, places: int) -> int:
         """Return the number of the bank of series alike in these, made when needed."""
         number = self._bank_numbers.setdefault((profile, period_ms, places), len(self.banks))
@@ -327,6 +349,7 @@ class Learner:
         values: NDArray[np.float64],
         silence: Array,
         refusals: list[Refusal],
+        room: Room | None,
     ) -> StepResult:
         events = out.events.lines[: out.events.used[0]]
         alerts: list[AlertEvent] = []
@@ -353,6 +376,9 @@ class Learner:
             models=[names[i] for i in self.series.profiles[ids[rows]].tolist()],
             alerts=alerts,
             refusals=refusals,
+            explained=None
+            if room is None
+            else room.explained(learned, [self.companions_of(s) for s in ids[learned].tolist()]),
         )
 
     def count_messages(
@@ -468,7 +494,7 @@ class Learner:
 
 def _plain(column: NDArray[Number], kind: type[Number]) -> NDArray[Number]:
     """Return a column as the kernel is compiled for: of this type, contiguous and writable."""
-    if column.dtype == kind and column.flags.carray:
+    if isinstance(column, np.ndarray) and column.dtype == kind and column.flags.carray:
         return column
     return np.require(column, kind, ["C", "W"])
 

@@ -112,8 +112,6 @@ class Profile:
 
     name: str = "default"
     match: tuple[str, ...] = ("*",)
-    kinds: tuple[str, ...] = ()
-    zones: tuple[str, ...] = ()
     period_seconds: float | None = None
     horizons: tuple[int, ...] = (1, 3, 12)
     experts: tuple[str, ...] = ("accurate",)
@@ -130,6 +128,8 @@ class Profile:
     minimum: float | None = None
     maximum: float | None = None
     alerts: AlertSwitches = AlertSwitches()
+    kinds: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         def require(good: bool, what: str) -> None:
@@ -284,6 +284,8 @@ class CityModel:
         Whose public holidays count as Sundays, such as ``DK`` or ``AU-VIC``; empty for none.
     plugin_key : bytes, optional
         Signs the state of River plug-ins; profiles that name some are refused without it.
+    explain : bool
+        Whether a step tells what its forecasts were made of. Nothing learned depends on it.
 
     Raises
     ------
@@ -297,6 +299,7 @@ class CityModel:
     timezone: str = "UTC"
     holidays: str = ""
     plugin_key: bytes | None = field(default=None, repr=False)
+    explain: bool = False
 
     def __post_init__(self) -> None:
         profiles = self.profiles

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.models.alerts.words import AlertEvent
 from hedgerow.models.bank import kernel
+
+if TYPE_CHECKING:
+    from hedgerow.models.explanation.columns import Explained
 
 
 class Outcome(IntEnum):
@@ -96,6 +100,8 @@ class StepResult:
         Episodes that opened or resolved, in log order.
     refusals : list of Refusal
         What was rejected, in log order.
+    explained : Explained, optional
+        What the forecasts were made of, where the city asks for it.
     """
 
     outcomes: NDArray[np.int8]
@@ -109,3 +115,4 @@ class StepResult:
     models: list[str]
     alerts: list[AlertEvent]
     refusals: list[Refusal]
+    explained: Explained | None = None

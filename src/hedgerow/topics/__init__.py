@@ -12,7 +12,16 @@ from hedgerow.topics.encode import (
 from hedgerow.topics.errors import CatalogueError, RecordError, TimestampError, TopicError
 from hedgerow.topics.identity import alert_id, episode_id, prediction_id, series_key
 from hedgerow.topics.messages import DecodedBatch, Failure, Limits, Message, Reason
-from hedgerow.topics.records import Alert, Forecast, OutsideForecast, Prediction, Reading
+from hedgerow.topics.records import (
+    Alert,
+    ExpertShare,
+    Explanation,
+    Forecast,
+    InputShare,
+    OutsideForecast,
+    Prediction,
+    Reading,
+)
 from hedgerow.topics.sensors import Sensor, decode_sensor, encode_sensor
 from hedgerow.topics.timestamps import epoch_time, format_time, parse_time
 
@@ -22,8 +31,11 @@ __all__ = [
     "CatalogueError",
     "DeadLetter",
     "DecodedBatch",
+    "ExpertShare",
+    "Explanation",
     "Failure",
     "Forecast",
+    "InputShare",
     "Limits",
     "Message",
     "OutsideForecast",

@@ -61,6 +61,43 @@ class OutsideForecast(Struct, frozen=True, gc=False):
     ] = UNSET
 
 
+class ExpertShare(Struct, frozen=True, gc=False):
+    """What one expert said, and what it counts for; part of an `Explanation`."""
+
+    expert: Annotated[str, Meta(description="Its name.")]
+    weight: Annotated[float, Meta(description="In `predicted`; those of all experts sum to 1.")]
+    mean_weight: Annotated[float, Meta(description="In `mean`, likewise.")]
+    predicted: Annotated[float, Meta(description="What it said.")]
+
+
+class InputShare(Struct, frozen=True, gc=False):
+    """What one input brought to a forecast through all experts; part of an `Explanation`."""
+
+    input: Annotated[str, Meta(description="In words, such as `last reading`.")]
+    amount: Annotated[float, Meta(description="In the unit of the series.")]
+
+
+class Explanation(Struct, frozen=True, gc=False):
+    """What a forecast was made of; part of a `Forecast`, with `predictions.explain` alone.
+
+    The amounts of ``inputs`` and ``others`` sum to ``predicted``, but for a rounding of less than
+    1e-12 of their absolute sum. So do weights times what the experts said, unless a drift was
+    corrected or a limit cut the sum: that stands among the inputs.
+    """
+
+    experts: Annotated[
+        tuple[ExpertShare, ...], Meta(description="Those with a weight, the heaviest first.")
+    ]
+    inputs: Annotated[
+        tuple[InputShare, ...],
+        Meta(
+            description="`usual level`, from which the others lead away, then the five that "
+            "brought most."
+        ),
+    ]
+    others: Annotated[float, Meta(description="What all other inputs brought together.")]
+
+
 class Forecast(Struct, frozen=True, gc=False):
     """What is expected of a series at one later slot; part of a `Prediction`."""
 
@@ -76,6 +113,10 @@ class Forecast(Struct, frozen=True, gc=False):
     upper: Annotated[
         float | None, Meta(description="Upper end of the interval; null until calibrated.")
     ]
+    explanation: Annotated[
+        Explanation | UnsetType,
+        Meta(description="What it was made of; absent unless `predictions.explain` is set."),
+    ] = UNSET
 
 
 class Prediction(Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from hedgerow.app.cli import (
     demo,
     dlq,
     doctor,
+    explain,
     replay,
     sensors,
     state,
@@ -52,6 +53,7 @@ tail.add_to(app)
 dlq.add_to(app)
 sensors.add_to(app)
 state.add_to(app)
+explain.add_to(app)
 verify.add_to(app)
 doctor.add_to(app)
 demo.add_to(app)

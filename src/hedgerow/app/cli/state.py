@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from hedgerow.app.cli import state_series
 from hedgerow.app.cli.output import (
     ConfigOption,
     columns,
@@ -18,6 +19,7 @@ from hedgerow.app.cli.output import (
     read_settings,
     results,
 )
+from hedgerow.app.cli.state_series import list_series
 
 if TYPE_CHECKING:
     from hedgerow.app.settings import Settings
@@ -36,16 +38,32 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True, help="Look at the learning state in Redis, move it, remove it."
     )
-    group.command("list", epilog="Example: hedgerow state list")(list_)
+    group.command("list", epilog="Example: hedgerow state list --series 'bridge-*'")(list_)
+    group.command("ls", hidden=True, epilog="Example: hedgerow state ls")(list_)
+    state_series.add_to(group)
     group.command("repartition", epilog="Example: hedgerow state repartition")(repartition)
     group.command("adopt", epilog="Example: hedgerow state adopt")(adopt)
     group.command("forget", epilog="Example: hedgerow state forget --partition 3")(forget)
     app.add_typer(group, name="state")
 
 
-def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show what is stored of each partition; changes nothing, workers may run."""
+def list_(
+    config: ConfigOption = None,
+    partition: Annotated[
+        list[int] | None,
+        typer.Option(min=0, help="The series of this partition; may be repeated."),
+    ] = None,
+    series: Annotated[
+        str | None, typer.Option(help="The series that match, for example 'traffic-*'.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is stored of each partition, or of series; changes nothing, workers may run."""
     settings = read_settings(config)
+    if partition or series is not None:
+        wanted = list(partition or ())
+        list_series(settings, partitions=wanted, pattern=series or "*", as_json=as_json)
+        return
     from dataclasses import asdict
 
     kept = _run(settings, lambda admin: admin.kept())

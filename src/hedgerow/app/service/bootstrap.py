@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import faust
 from faust.tables import TableManager
@@ -225,13 +225,17 @@ def forecast_loop(
     SettingsError
         If the settings cannot be turned into a city model.
     """
-    city = city_model(settings)
+    city = replace(city_model(settings), explain=settings.predictions.explain)
     failure = Failure()
     metrics = WorkerMetrics(CollectorRegistry())
     emitter = KafkaEmitter(settings.kafka)
     holdings = Holdings(
         store=RedisStateStore(
-            redis, prefix=settings.redis.prefix, group=settings.group, probe=probe
+            redis,
+            prefix=settings.redis.prefix,
+            group=settings.group,
+            probe=probe,
+            keep=settings.checkpoint.keep,
         ),
         emitter=emitter,
         meter=metrics,

@@ -20,10 +20,15 @@ SLOTS = 48
 HOUR_MS = 3_600_000
 
 
-def warm_up() -> None:
+def warm_up(*, explain: bool = False) -> None:
     """Learn two days of two synthetic series, one with a declared period and one without.
 
     Nothing of it is kept; kernels are compiled once for all series, whatever their profile.
+
+    Parameters
+    ----------
+    explain : bool
+        Compile what ``predictions.explain`` takes, too.
 
     Examples
     --------
@@ -36,7 +41,7 @@ def warm_up() -> None:
         bound_upper=10.0,
         neighbours={SERIES[0]: SERIES[1:]},
     )
-    learner = Learner(CityModel(profiles=(declared,)))
+    learner = Learner(CityModel(profiles=(declared,), explain=explain))
     readings = len(SERIES) * SLOTS
     slots = np.arange(readings, dtype=np.int64) // len(SERIES)
     offsets = np.arange(readings, dtype=np.int64)

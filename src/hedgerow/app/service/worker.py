@@ -94,7 +94,8 @@ async def _serve(settings: Settings, admin: AdminClient, log: LogFacts, probe: P
         host, port = await parts.http.start()
         logger.info("metrics and health on http://%s:%d", host, port)
         with parts.registry:
-            warm_up()  # compiles or loads the kernels now, not while the group waits for us
+            # The kernels are compiled or loaded now, not while the group waits for us.
+            warm_up(explain=settings.predictions.explain)
             await parts.registry.read(REGISTRY_SECONDS)
             async with _running(parts), _watched(admin, log, parts):
                 await _until(stop, parts)

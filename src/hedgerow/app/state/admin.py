@@ -81,20 +81,29 @@ class StateAdmin:
         Which group, topic, broker and Redis.
     redis : Redis
         Bytes in, bytes out.
+
+    Attributes
+    ----------
+    redis : Redis
+        As given.
+    store : RedisStateStore
+        Where the snapshots are.
     """
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self._settings = settings
-        self._redis = redis
+        self.redis = redis
         self._topic = settings.topics.readings
         self._admin: AdminClient = admin_client(settings.kafka)
         prefix, group = settings.redis.prefix, settings.group
-        self._store = RedisStateStore(redis, prefix=prefix, group=group, probe=NoProbe())
+        self.store = RedisStateStore(
+            redis, prefix=prefix, group=group, probe=NoProbe(), keep=settings.checkpoint.keep
+        )
         self._census = RedisCensus(redis, prefix=prefix, group=group, topic=self._topic)
 
     async def kept(self) -> list[Kept]:
         """Look at what is stored of each partition; changes nothing."""
-        return [await self._kept(partition) for partition in await self._partitions()]
+        return [await self._kept(partition) for partition in await self.partitions()]
 
     async def forget(self, numbers: Sequence[int] = ()) -> list[int]:
         """Remove what is stored of some partitions, or of all and the census with them.
@@ -104,18 +113,18 @@ class StateAdmin:
         list of int
             The partitions.
         """
-        self._no_workers()
+        self.no_workers()
         wanted = [Partition(self._topic, number) for number in numbers]
-        for partition in wanted or await self._partitions():
-            await self._store.forget_all(partition)
+        for partition in wanted or await self.partitions():
+            await self.store.forget_all(partition)
         if not wanted:
-            wanted = await self._partitions()
+            wanted = await self.partitions()
             await self._census.forget()
         return [partition.number for partition in wanted]
 
     async def repartition(self, progress: ShowProgress) -> Shift:
         """Learn the old partitions to their ends, then move each series to its new one."""
-        self._no_workers()
+        self.no_workers()
         log = describe_log(self._admin, self._topic)
         before = await self._finish_move(log)
         if before == log.partitions:
@@ -127,21 +136,21 @@ class StateAdmin:
             )
         old = [Partition(self._topic, number) for number in range(before)]
         held = await drain(
-            self._settings, log, self._redis, spans(self._settings.kafka, old), progress
+            self._settings, log, self.redis, spans(self._settings.kafka, old), progress
         )
         places = [(holding.next_offset, holding.progress) for holding in held]
         return await self._move(log, [holding.learner for holding in held], places)
 
     async def adopt(self) -> Shift:
         """Take what was learned over to the topic as it is now, and begin at its start."""
-        self._no_workers()
+        self.no_workers()
         log = describe_log(self._admin, self._topic)
         await self._finish_move(log)
         learners = []
         skipped = []
         city, limit = city_model(self._settings), self._settings.input.max_series
-        for partition in await self._partitions():
-            stored = await self._store.peek(partition)
+        for partition in await self.partitions():
+            stored = await self.store.peek(partition)
             if stored is None:
                 learners.append(Learner(city, max_series=limit))
                 skipped.append(0)
@@ -159,7 +168,7 @@ class StateAdmin:
 
     # ---------------------------------------------------------------- pieces
 
-    async def _partitions(self) -> list[Partition]:
+    async def partitions(self) -> list[Partition]:
         """Return the partitions there may be state of."""
         census = await self._census.read()
         if census is None:
@@ -169,8 +178,8 @@ class StateAdmin:
         return [Partition(self._topic, number) for number in range(count)]
 
     async def _kept(self, partition: Partition) -> Kept:
-        epoch, _ = await self._store.standing(partition)
-        stored = await self._store.peek(partition, ["meta"])
+        epoch, _ = await self.store.standing(partition)
+        stored = await self.store.peek(partition, ["meta"])
         if stored is None:
             return Kept(partition.number, epoch)
         meta = decode_chunk(stored.chunks["meta"]).meta
@@ -223,12 +232,12 @@ class StateAdmin:
     async def _stage(
         self, log: LogFacts, partition: Partition, learner: Learner, offset: int, progress: Progress
     ) -> None:
-        claim = await self._store.claim(partition)
-        _, generation = await self._store.standing(partition)
+        claim = await self.store.claim(partition)
+        _, generation = await self.store.standing(partition)
         learner.recapture_all()
         capture = learner.capture()
         chunks = {name: encode_chunk(raw) for name, raw in capture.chunks.items()}
-        await self._store.stage(
+        await self.store.stage(
             claim,
             Checkpoint(
                 generation,
@@ -253,14 +262,14 @@ class StateAdmin:
             return log.partitions
         if census.moving_to:
             for number in range(census.moving_to):
-                await self._store.promote(Partition(self._topic, number))
+                await self.store.promote(Partition(self._topic, number))
             for number in range(census.moving_to, census.partitions):
-                await self._store.forget_all(Partition(self._topic, number))
+                await self.store.forget_all(Partition(self._topic, number))
             census = Census(census.moving_to)
             await self._census.write(census)
         return census.partitions
 
-    def _no_workers(self) -> None:
+    def no_workers(self) -> None:
         """Refuse while the group has members."""
         group = self._settings.group
         deadline = time.monotonic() + ANSWER_SECONDS

@@ -3,8 +3,10 @@
 Keys of a partition share a hash tag, so that they live in one slot of a Redis Cluster::
 
     hedgerow:{group:topic:3}:state                hash: epoch, token, generation, manifest,
-                                                  previous (the manifest before), staged (one
-                                                  that a move of series has made ready)
+                                                  previous (the manifest before), older (a
+                                                  list of those before that, where more are
+                                                  to be kept), staged (one that a move of
+                                                  series has made ready)
     hedgerow:{group:topic:3}:chunks               set: every chunk key ever written, until swept
     hedgerow:{group:topic:3}:chunk:TOKEN:7:bank…  one chunk, never overwritten
     hedgerow:{group:topic:3}:writable             for a second: whether writing works
@@ -12,7 +14,8 @@ Keys of a partition share a hash tag, so that they live in one slot of a Redis C
 Chunks are written first; then one Lua call puts the new manifest in place, if and only if
 token and generation are those this worker last wrote. Until that call the old snapshot
 stands, whole; after it the new one does, and the old one is kept beside it until the next
-checkpoint begins: what is found damaged can be given up for it.
+checkpoint begins: what is found damaged can be given up for it. Where ``checkpoint.keep`` asks for
+more, it then goes to the older ones.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -61,14 +65,20 @@ return {1, generation + 1}
 
 DROP_PREVIOUS = """
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+return redis.call('HDEL', KEYS[1], 'previous', 'older')
+"""
+
+RETIRE_PREVIOUS = """
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'older', ARGV[2])
 return redis.call('HDEL', KEYS[1], 'previous')
 """
 
 REVERT = """
-local held = redis.call('HMGET', KEYS[1], 'token', 'previous')
-if held[1] ~= ARGV[1] or not held[2] then return 0 end
-redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'manifest', held[2])
-return redis.call('HDEL', KEYS[1], 'previous')
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'manifest', ARGV[3], 'older', ARGV[4])
+redis.call('HDEL', KEYS[1], 'previous')
+return 1
 """
 
 STAGE = """
@@ -83,9 +93,10 @@ local held = redis.call('HMGET', KEYS[1], 'staged', 'epoch')
 if not held[1] then return 0 end
 redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'manifest', held[1], 'token', '')
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-return redis.call('HDEL', KEYS[1], 'staged', 'previous')
+return redis.call('HDEL', KEYS[1], 'staged', 'previous', 'older')
 """
 
+LEAST_KEPT = 2  # generations: the newest, and the one to go back to when it is damaged
 REFUSED_TOKEN, REFUSED_GENERATION = -1, -2
 CHUNKS_AT_ONCE = 8  # read
 BYTES_AT_ONCE = 4 * 2**20  # written: Redis has to answer for them within its timeout
@@ -102,10 +113,18 @@ class RedisStateStore:
         First parts of every key.
     probe : Probe, optional
         Told which points a checkpoint has reached.
+    keep : int
+        Generations to keep, the newest among them.
     """
 
     def __init__(
-        self, client: Redis, *, prefix: str, group: str, probe: Probe | None = None
+        self,
+        client: Redis,
+        *,
+        prefix: str,
+        group: str,
+        probe: Probe | None = None,
+        keep: int = 2,
     ) -> None:
         self._redis = client
         self._probe = probe or NoProbe()
@@ -113,7 +132,9 @@ class RedisStateStore:
         self._group = group
         self._claim = client.register_script(CLAIM)
         self._flip = client.register_script(FLIP)
+        self._keep = keep
         self._drop_previous = client.register_script(DROP_PREVIOUS)
+        self._retire_previous = client.register_script(RETIRE_PREVIOUS)
         self._revert = client.register_script(REVERT)
         self._stage = client.register_script(STAGE)
         self._promote = client.register_script(PROMOTE)
@@ -159,15 +180,20 @@ class RedisStateStore:
         manifest = await self._previous(claim.partition)
         return None if manifest is None else await self._with_chunks(claim.partition, manifest)
 
-    async def revert(self, claim: Claim) -> None:
-        """Put the manifest before the stored one in its place."""
-        manifest = await self._previous(claim.partition)
-        if manifest is None:
+    async def revert(self, claim: Claim, generation: int | None = None) -> None:
+        """Put a manifest before the stored one in its place: the one before, or a kept one."""
+        before = await self._before(claim.partition)
+        left = [i for i, one in enumerate(before) if generation in {None, one.generation}]
+        if not left:
             raise StoreCorrupt(f"no generation before the stored one is kept of {claim.partition}")
+        manifest, older = before[left[0]], before[left[0] + 1 :]
         with unavailable():
             done = await self._revert(
-                keys=[self._key(claim.partition, "state")], args=[claim.token, manifest.generation]
-            )
+                keys=[self._key(claim.partition, "state")],
+                args=[
+                    claim.token, manifest.generation, encode_manifest(manifest), _bodies(older)
+                ],
+            )  # fmt: skip
         if not done:
             raise Fenced(f"{claim.partition} was claimed by another worker while it was loaded")
         self._written[claim.token] = manifest
@@ -182,14 +208,36 @@ class RedisStateStore:
         manifest = await self._manifest(partition)
         return None if manifest is None else await self._with_chunks(partition, manifest, kinds)
 
+    async def kept(self, partition: Partition) -> list[Stored]:
+        """List the generations that are kept, the newest first, without their chunks."""
+        newest = await self._manifest(partition)
+        found = [] if newest is None else [newest, *await self._before(partition)]
+        return [
+            Stored(one.generation, one.next_offset, one.log_id, {}, one.progress) for one in found
+        ]
+
+    async def peek_at(
+        self, partition: Partition, generation: int, kinds: Sequence[str] = ()
+    ) -> Stored | None:
+        """Read a kept generation without claiming the partition, ``None`` if it is not kept."""
+        for manifest in (await self._manifest(partition), *await self._before(partition)):
+            if manifest is not None and manifest.generation == generation:
+                return await self._with_chunks(partition, manifest, kinds)
+        return None
+
     async def save(self, claim: Claim, checkpoint: Checkpoint) -> int:
         """Write the chunks, then put the manifest in place."""
         partition = claim.partition
         new, manifest = self._named(claim, checkpoint)
         state = self._key(partition, "state")
-        with unavailable():
-            # Before, not after: three generations at once would need more memory than two.
-            await self._drop_previous(keys=[state], args=[claim.token])
+        # Before, not after: one generation more at once would need more memory.
+        if self._keep > LEAST_KEPT:
+            older = (await self._before(partition))[: self._keep - LEAST_KEPT]
+            with unavailable():
+                await self._retire_previous(keys=[state], args=[claim.token, _bodies(older)])
+        else:
+            with unavailable():
+                await self._drop_previous(keys=[state], args=[claim.token])
         await self._sweep(partition)
         try:
             with unavailable():
@@ -269,7 +317,7 @@ class RedisStateStore:
         with unavailable():
             await self._redis.hset(state, mapping={"token": ""})
             await self._redis.hincrby(state, "epoch", 1)
-            await self._redis.hdel(state, "manifest", "generation", "previous", "staged")
+            await self._redis.hdel(state, "manifest", "generation", "previous", "older", "staged")
         await self._sweep(partition)
 
     async def standing(self, partition: Partition) -> tuple[int, int]:
@@ -308,14 +356,18 @@ class RedisStateStore:
         return manifest
 
     async def _previous(self, partition: Partition) -> Manifest | None:
-        generation, body = await self._fields(partition, "generation", "previous")
-        if body is None:
-            return None
-        manifest = decode_manifest(body, partition)
-        if manifest.version < VERSION:
+        before = await self._before(partition)
+        return before[0] if before else None
+
+    async def _before(self, partition: Partition) -> list[Manifest]:
+        """Read the manifests that are kept of generations before the stored one."""
+        generation, body, bodies = await self._fields(partition, "generation", "previous", "older")
+        found = [] if body is None else [decode_manifest(body, partition)]
+        found += _manifests(bodies, partition)
+        if found and found[0].version < VERSION:
             generation = generation if generation is not None and generation.isdigit() else b"1"
-            return replace(manifest, generation=int(generation) - 1)
-        return manifest
+            found[0] = replace(found[0], generation=int(generation) - 1)
+        return found
 
     async def _with_chunks(
         self, partition: Partition, manifest: Manifest, only: Sequence[str] = ()
@@ -354,6 +406,12 @@ class RedisStateStore:
                     live.update(decode_manifest(body, partition).chunks.values())
                 except (StoreCorrupt, StoreTooNew):
                     return
+        (bodies,) = await self._fields(partition, "older")
+        try:
+            for older in _manifests(bodies, partition):
+                live.update(older.chunks.values())
+        except (StoreCorrupt, StoreTooNew):
+            return
         written = {(_bytes(key) or b"").decode() for key in known}
         await self._forget(partition, sorted(written - live))
 
@@ -377,6 +435,22 @@ def _groups(chunks: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, byt
         group.append((key, data))
     if group:
         yield group
+
+
+def _bodies(manifests: Sequence[Manifest]) -> bytes:
+    """Write manifests as one list."""
+    return msgspec.json.encode([msgspec.Raw(encode_manifest(one)) for one in manifests])
+
+
+def _manifests(bodies: bytes | None, partition: Partition) -> list[Manifest]:
+    """Read such a list back; none where nothing is kept."""
+    if bodies is None:
+        return []
+    try:
+        found = msgspec.json.decode(bodies, type=list[msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise StoreCorrupt(f"the older manifests of {partition} cannot be read: {error}") from None
+    return [decode_manifest(bytes(one), partition) for one in found]
 
 
 def _refused_token(claim: Claim, epoch: int) -> Fenced | RolledBack:

@@ -8,10 +8,11 @@ on, its row, or its waiting readings, moved as they are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from hedgerow.models.alerts.silence import LEADER, NEXT_DEADLINE, SECOND
 from hedgerow.models.bank.bank import Bank
 from hedgerow.models.bank.series import NOWHERE
 from hedgerow.models.learner import Learner
@@ -102,6 +103,47 @@ def deal(
     return Moved(dealt, moved, len(homes) - moved, list(doubled))
 
 
+def without(learner: Learner, names: Collection[tuple[str, str]]) -> Learner:
+    """Forget some series, and move all others as they are.
+
+    Parameters
+    ----------
+    learner : Learner
+        It is taken apart.
+    names : collection of (str, str)
+        Sensor and quantity of each series to forget.
+
+    Returns
+    -------
+    Learner
+        The counts go on, and so do the watermark and every other series; one that was forgotten
+        begins anew with its next reading.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> learner = Learner(CityModel())
+    >>> _ = learner.step(["a", "b"], ["", ""], np.zeros(2, np.int64), np.ones(2), np.arange(2))
+    >>> rest = without(learner, [("a", "")])
+    >>> rest.series.sensor_ids, rest.counts.learned
+    (['b'], 2)
+    """
+    rest = Learner(learner.city, max_series=learner.max_series, registry=learner.registry)
+    rest.counts = replace(learner.counts)
+    sensors: dict[float, float] = {}
+    for series, name in enumerate(_names(learner)):
+        if name not in names:
+            _move(learner, series, rest)
+            new = rest.series.find(*name)
+            sensors[float(learner.series.sensors[series])] = float(rest.series.sensors[new])
+    clock = learner.silence.clock
+    if all(clock[sensor] in sensors for sensor in (LEADER, SECOND)):
+        rest.silence.clock[:NEXT_DEADLINE] = clock[:NEXT_DEADLINE]
+        for sensor in (LEADER, SECOND):
+            rest.silence.clock[sensor] = sensors[float(clock[sensor])]
+    return rest
+
+
 def stored_series(chunks: Mapping[str, bytes]) -> list[str]:
     """Return the keys of a snapshot's series from its ``series`` chunks, in order.
 
@@ -110,14 +152,26 @@ def stored_series(chunks: Mapping[str, bytes]) -> list[str]:
     SnapshotError
         If one of them is damaged.
     """
-    keys: list[str] = []
+    return list(stored_names(chunks).values())
+
+
+def stored_names(chunks: Mapping[str, bytes]) -> dict[tuple[str, str], str]:
+    """Return sensor and quantity of a snapshot's series, in order, with the key of each.
+
+    Raises
+    ------
+    SnapshotError
+        If one of the ``series`` chunks is damaged.
+    """
+    names: dict[tuple[str, str], str] = {}
     for name in sorted(chunks):
         if name.startswith("series/"):
             arrays = decode_chunk(chunks[name]).arrays
             sensors = unpack(arrays["sensors"], arrays["sensor_sizes"])
             quantities = unpack(arrays["quantities"], arrays["quantity_sizes"])
-            keys += map(series_key, sensors, quantities)
-    return keys
+            both = zip(sensors, quantities, strict=True)
+            names |= {one: series_key(*one) for one in both}
+    return names
 
 
 def _held_by_most(learners: Sequence[Learner]) -> Registry:

@@ -63,7 +63,7 @@ def restore_state(learner: Learner, chunks: Mapping[str, bytes]) -> None:
         ) from error
 
 
-def stored_registry(chunks: Mapping[str, bytes], known: Registry) -> Registry:
+def stored_registry(chunks: Mapping[str, bytes], known: Registry = EMPTY) -> Registry:
     """Read the registry that a snapshot was learned by, unless it is known; empty if none.
 
     Raises

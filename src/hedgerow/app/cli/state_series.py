@@ -1,0 +1,216 @@
+"""``hedgerow state``: look at series, let them begin anew, go back to what was before."""
+# ruff: noqa: PLC0415 - the clients are imported when a command runs
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from hedgerow.app.cli.output import (
+    ConfigOption,
+    columns,
+    errors,
+    printable,
+    read_settings,
+    results,
+)
+
+if TYPE_CHECKING:
+    from hedgerow.app.settings import Settings
+    from hedgerow.app.state.mend import Mender, Sight
+    from hedgerow.models import SeriesScore
+    from hedgerow.models.inspection import SeriesFacts
+
+Answer = TypeVar("Answer")
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+LISTED = ("partition", "learned", "skill", "alerts", "last reading", "profile", "series")
+SCORED = ("ahead", "scored", "MAE", "RMSE", "skill", "day", "week", "covered")
+LEAST_WEIGHT = 0.005
+
+
+def add_to(group: typer.Typer) -> None:
+    """Add the commands to ``hedgerow state``."""
+    group.command("show", epilog="Example: hedgerow state show bridge-7/speed")(show)
+    group.command("reset", epilog="Example: hedgerow state reset bridge-7/speed --yes")(reset)
+    group.command("rollback", epilog="Example: hedgerow state rollback --partition 3")(rollback)
+
+
+def show(
+    series: Annotated[
+        str, typer.Argument(help="The series: a sensor id, or sensor/quantity.", show_default=False)
+    ],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is stored of a series, as of the last checkpoint; changes nothing."""
+    settings = read_settings(config)
+    sight = mended(settings, lambda mender: mender.see_series(series))
+    [one] = sight.series
+    if as_json:
+        typer.echo(json.dumps({**_place(sight), **asdict(one)}))
+        return
+    results.print(printable(series), style="bold")
+    for line in _lines(sight, one):
+        results.print(printable(line))
+
+
+def reset(
+    series: Annotated[
+        str | None, typer.Argument(help="Forget this series alone.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    partition: Annotated[
+        int | None, typer.Option(min=0, help="Forget every series of this partition.")
+    ] = None,
+    yes: YesOption = False,
+) -> None:
+    """Let a series begin anew, or all of a partition; nothing is learned again from the log.
+
+    Stop all workers first. The partition is learned to its end before, so that no output that
+    was published changes.
+    """
+    if (series is None) == (partition is None):
+        raise typer.BadParameter("name a series, or a partition by --partition; one of them")
+    settings = read_settings(config)
+    from hedgerow.app.cli.progress import ReplayProgress
+
+    if partition is not None:
+        number = partition
+        plan = mended(settings, lambda mender: mender.plan_partition(number))
+    else:
+        plan = mended(settings, lambda mender: mender.plan_series(series or ""))
+    _agree(plan.what, yes)
+    with ReplayProgress(errors, "learning to the end") as bar:
+        offset = mended(settings, lambda mender: mender.reset(plan, bar.show))
+    results.print(
+        f"forgotten: {len(plan.names):,} series of {plan.partition}, which goes on at offset "
+        f"{offset:,}; start the workers"
+    )
+
+
+def rollback(
+    partition: Annotated[int, typer.Option(min=0, help="Which partition.", show_default=False)],
+    config: ConfigOption = None,
+    to: Annotated[
+        int | None,
+        typer.Option(min=1, help="The generation to go back to; the one before otherwise."),
+    ] = None,
+    yes: YesOption = False,
+) -> None:
+    """Go back to a kept generation of a partition's state; the log is learned again from there.
+
+    Stop all workers first. As many are kept as checkpoint.keep says: the newest and the one before
+    it, unless it is set.
+    """
+    settings = read_settings(config)
+    plan = mended(settings, lambda mender: mender.plan_rollback(partition, to))
+    _agree(plan.what, yes)
+    mended(settings, lambda mender: mender.rollback(plan))
+    results.print(
+        f"{plan.partition} stands at generation {plan.to.generation}, offset "
+        f"{plan.to.next_offset:,}; start the workers"
+    )
+
+
+def list_series(settings: Settings, *, partitions: list[int], pattern: str, as_json: bool) -> None:
+    """Print the series of some partitions, or of all, whose key matches."""
+    from hedgerow.topics import format_time, series_key
+
+    async def look(mender: Mender) -> list[Sight]:
+        found = [await mender.see(p, pattern) for p in await mender.partitions(partitions)]
+        return [sight for sight in found if sight is not None]
+
+    sights = mended(settings, look)
+    if as_json:
+        found = [{**_place(sight), **asdict(one)} for sight in sights for one in sight.series]
+        typer.echo(json.dumps(found))
+        return
+    rows = []
+    for sight in sights:
+        for one in sight.series:
+            last = "-" if one.last_ms is None else format_time(one.last_ms)
+            skill = "-" if one.skill is None else f"{one.skill:+.0%}"
+            alerts = ",".join(episode.kind for episode in one.episodes) or "-"
+            key = printable(series_key(one.sensor_id, one.quantity))
+            rows.append([str(sight.partition.number), f"{one.learned:,}", skill, alerts, last,
+                         one.profile, key])  # fmt: skip
+    heading, *lines = columns(LISTED, rows)
+    results.print(heading, style="bold")
+    for line in lines:
+        results.print(line)
+
+
+def mended(settings: Settings, action: Callable[[Mender], Awaitable[Answer]]) -> Answer:
+    """Connect, do it, and give what the stores and brokers raised an exit code."""
+    from hedgerow.agents.errors import PortError
+    from hedgerow.app.port_errors import explained
+    from hedgerow.app.state.mend import mender
+    from hedgerow.models import ModelError
+
+    async def connected() -> Answer:
+        async with mender(settings) as one:
+            return await action(one)
+
+    try:
+        return asyncio.run(connected())
+    except (PortError, ModelError) as error:
+        raise explained(error) from None
+
+
+def _agree(what: str, yes: bool) -> None:
+    results.print(printable(what))
+    if not yes:
+        typer.confirm("Do it?", abort=True)
+
+
+def _place(sight: Sight) -> dict[str, int]:
+    return {
+        "partition": sight.partition.number,
+        "epoch": sight.epoch,
+        "generation": sight.stored.generation,
+        "next_offset": sight.stored.next_offset,
+    }
+
+
+def _lines(sight: Sight, one: SeriesFacts) -> Iterator[str]:
+    from hedgerow.topics import format_time
+
+    yield (
+        f"{sight.partition}, generation {sight.stored.generation} at offset "
+        f"{sight.stored.next_offset:,} (epoch {sight.epoch}); profile {one.profile!r}"
+    )
+    if one.period_ms is None:
+        yield f"{one.learned} readings wait until its period is known"
+    else:
+        yield f"period {one.period_ms / 1000:g} s, phase {(one.phase_ms or 0) / 1000:g} s"
+    if one.last_ms is not None:
+        last = f"{one.last_value:.6g} at {format_time(one.last_ms)}"
+        yield f"{one.learned:,} readings learned, the last {last}"
+    for episode in one.episodes:
+        yield f"open: {episode.kind} ({episode.severity}) since {format_time(episode.opened_ms)}"
+    if not one.scores:
+        return
+    yield ""
+    yield from columns(SCORED, [_scored(score) for score in one.scores])
+    yield ""
+    for score in one.scores:
+        heavy = sorted(score.weights.items(), key=lambda pair: -pair[1])
+        told = ", ".join(f"{name} {weight:.1%}" for name, weight in heavy if weight > LEAST_WEIGHT)
+        yield f"{score.horizon} ahead: {told}"
+
+
+def _scored(score: SeriesScore) -> list[str]:
+    n = max(1, score.n)
+    skills = [
+        "-" if reference.skill is None or not reference.n else f"{reference.skill:+.0%}"
+        for reference in score.references
+    ]
+    covered = f"{score.covered / score.with_interval:.0%}" if score.with_interval else "-"
+    return [str(score.horizon), f"{score.n:,}", f"{score.absolute_error / n:.4g}",
+            f"{(score.squared_error / n) ** 0.5:.4g}", *skills, covered]  # fmt: skip
