@@ -212,7 +212,7 @@ def test_a_worker_can_write_nothing_but_its_temporary_folder(stack: ComposeStack
 def test_four_workers_share_the_partitions_and_two_take_them_back(stack: ComposeStack) -> None:
     publish(stack, sensors=40, slots=range(20), prefix="many")
     stack.scale(4)
-    stack.until_prometheus("count(hedgerow_partitions == 2)", 4)
+    stack.until_prometheus("count(hedgerow_partitions == 2)", 4, 120)
     assert len(stack.containers("worker")) == 4
     publish(stack, sensors=40, slots=range(20, 40), prefix="many")
     stack.until_accounted("learned", stack.published)
@@ -221,7 +221,7 @@ def test_four_workers_share_the_partitions_and_two_take_them_back(stack: Compose
     publish(stack, sensors=40, slots=range(40, 50), prefix="many")
 
     stack.until_accounted("learned", stack.published)
-    stack.until_prometheus("count(hedgerow_partitions == 4)", 2)
+    stack.until_prometheus("count(hedgerow_partitions == 4)", 2, 120)
     stack.until_prometheus('sum(increase(hedgerow_checkpoints_total{outcome="fenced"}[10m]))', 0)
     predictions = [json.loads(value) for _, value in read(stack, "predictions", 2000, "many-")]
     assert len({prediction["id"] for prediction in predictions}) == 2000
