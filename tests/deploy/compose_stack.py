@@ -151,8 +151,22 @@ class ComposeStack:
         return float(result[0]["value"][1]) if result else None
 
     def until_prometheus(self, query: str, value: float, seconds: float = 60.0) -> None:
-        """Wait until a query has this value."""
-        until(lambda: True if self.prometheus(query) == value else None, query, seconds)
+        """Wait until a query has this value; what it had instead is told."""
+        seen: list[float | None] = [None]
+
+        def reached() -> bool | None:
+            seen[0] = self.prometheus(query)
+            return True if seen[0] == value else None
+
+        try:
+            until(reached, f"{query} = {value}", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {seen[0]}; {self.held()}") from None
+
+    def held(self) -> dict[str, str]:
+        """Partitions in each worker's hands, as Prometheus knows it."""
+        found = self.ask_prometheus("query", query="hedgerow_partitions")["result"]
+        return {one["metric"]["instance"]: one["value"][1] for one in found}
 
     def accounted(self, outcome: str) -> int | None:
         """Readings or messages with this outcome, as the workers' own state counts them.

@@ -130,11 +130,11 @@ def test_our_containers_can_write_nothing_but_a_temporary_folder(
         assert "no-new-privileges:true" in service["security_opt"]
         assert "privileged" not in service
         assert "volumes" not in service
-    assert "warm_up()" in own  # as root: the kernels cannot be changed by a worker
+    assert "warm_up(explain=True)" in own  # as root: the kernels cannot be changed by a worker
     assert "NUMBA_CACHE_DIR=/opt/hedgerow/" in own
     assert "NUMBA_CACHE_LOCATOR_CLASSES=hedgerow.app.service.kernel_cache.BakedCache" in own
     for name in ("NUMBA_CPU_NAME=generic", "NUMBA_CPU_FEATURES="):
-        assert own.index(name) < own.index("warm_up()")  # the same at build and at run
+        assert own.index(name) < own.index("warm_up(explain")  # the same at build and at run
 
 
 def test_no_secret_is_baked_in(compose: Yaml, dockerfile: str) -> None:
