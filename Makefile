@@ -49,8 +49,8 @@ lint: $(VENV)/.dev  ## Run ruff, mypy, import-linter and the check of the genera
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if [ -f scripts/write_topics_doc.py ]; then \
-	  echo $(BIN)/python scripts/write_topics_doc.py --check; $(BIN)/python scripts/write_topics_doc.py --check; fi
+	$(BIN)/python scripts/write_topics_doc.py --check
+	$(BIN)/python scripts/write_configuration_doc.py --check
 	$(BIN)/python scripts/write_metrics_doc.py --check
 	$(BIN)/python scripts/write_prometheus_rule.py --check
 
