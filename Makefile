@@ -103,6 +103,8 @@ clean:  ## Remove .venv, caches and everything built
 kafka-jars: $(KAFKA)  ## Fetch a real Apache Kafka's jars with Maven, for test-kafka
 
 $(KAFKA): tests/stack/kafka/pom.xml
+	@for tool in java mvn; do command -v $$tool >/dev/null || { \
+	  echo "a real Kafka needs $$tool, which is not installed: apt-get install default-jdk-headless maven" >&2; exit 1; }; done
 	rm -rf $@ $@.partial
 	mvn --quiet --batch-mode --strict-checksums --file $< \
 	  dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@.partial

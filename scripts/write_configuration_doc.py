@@ -39,11 +39,11 @@ code 2 and a sentence that names the setting, shows what stands there (secrets h
 would be right:
 
 ```sh
-HEDGEROW_HTTP__PORT=80000 hedgerow doctor   # leaves with 2
+HEDGEROW_HTTP__PORT=many hedgerow doctor   # leaves with 2
 ```
 
 ```text
-hedgerow: setting http.port = '80000': Input should be less than or equal to 65535
+hedgerow: setting http.port = 'many': it must be a whole number (in HEDGEROW_HTTP__PORT)
 ```
 """
 PROFILES = """\

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    BaseModel,
     Field,
     SecretStr,
     ValidationError,
@@ -31,7 +31,8 @@ from pydantic_settings import (
 
 from hedgerow.app.access_settings import SaslSettings, Section, TlsFiles, TlsSettings
 from hedgerow.app.errors import SettingsError
-from hedgerow.app.secret_files import fill_secrets, is_secret
+from hedgerow.app.secret_files import fill_secrets
+from hedgerow.app.settings_faults import explain
 from hedgerow.app.state.address import parse_address
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
@@ -384,37 +385,8 @@ def load_settings(config: Path | None = None) -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
-    except ValueError as error:  # bad TOML, or bad JSON in a variable
+        raise SettingsError(explain(error, Settings, path)) from None
+    except TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    except (ValueError, OSError) as error:  # bad JSON in a variable, or a file we may not read
         raise SettingsError(f"the settings cannot be read: {error}") from None
-
-
-def _explain(error: ValidationError) -> str:
-    """Write one line for each fault; a value is shown only where it cannot be a secret."""
-    lines = []
-    for fault in error.errors(include_url=False):
-        name = ".".join(str(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"setting {name}: there is no setting of this name")
-        elif _shown(fault["loc"]):
-            lines.append(f"setting {name} = {fault['input']!r}: {message}")
-        else:
-            lines.append(f"setting {name or '(all)'} = (hidden): {message}")
-    return "\n".join(lines)
-
-
-def _shown(location: tuple[int | str, ...]) -> bool:
-    """Tell whether the value at a place may be shown: it is no secret and holds none."""
-    section: type[BaseModel] = Settings
-    for depth, part in enumerate(location):
-        field = section.model_fields.get(str(part))
-        if field is None:  # an entry of a list, such as a profile: no secrets in there
-            return depth > 0
-        if is_secret(section, str(part)):
-            return False
-        inner = field.annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return True
-        section = inner
-    return False  # a whole section
