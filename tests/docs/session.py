@@ -34,7 +34,7 @@ from docs.shell import Shell
 from hedgerow.app.settings import Settings
 
 SECONDS = 120.0  # for one command, on a busy machine
-NEEDS_NO_SERVERS = r"hedgerow (backtest|demo|-)|(?!.*\b(hedgerow|python|curl)\b)"
+NEEDS_NO_SERVERS = r"hedgerow (backtest|demo|-)|_HEDGEROW_COMPLETE|(?!.*\b(hedgerow|python|curl)\b)"
 LEAVES_WITH = re.compile(r"#.* leaves with (\d+)")
 
 
