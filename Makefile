@@ -51,6 +51,7 @@ lint: $(VENV)/.dev  ## Run ruff, mypy, import-linter and the check of the genera
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/write_topics_doc.py --check
 	$(BIN)/python scripts/write_configuration_doc.py --check
+	$(BIN)/python scripts/write_readme_numbers.py --check
 	$(BIN)/python scripts/write_metrics_doc.py --check
 	$(BIN)/python scripts/write_prometheus_rule.py --check
 

@@ -9,10 +9,7 @@ from docs.blocks import ROOT, pages
 
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 # Pages that are being written; a link to one may come before it.
-COMING = {
-    "faq.md", "kubernetes.md", "runbook.md", "sizing.md",
-    "sensor-registry.md", "understanding.md",
-}  # fmt: skip
+COMING = {"kubernetes.md", "runbook.md", "sizing.md", "sensor-registry.md", "understanding.md"}
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
