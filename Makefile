@@ -11,7 +11,7 @@ UV := uv==0.13.9
 PIP_AUDIT := pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo charts test test-browser coverage test-kafka test-docker test-kubernetes faults fuzz check lint audit bench bench-guard \
+.PHONY: help demo charts test test-browser test-docs coverage test-kafka test-docker test-kubernetes faults fuzz check lint audit bench bench-guard \
   bench-accuracy bench-cost bench-nab format clean lock kafka-jars venv
 
 help:  ## List the targets
@@ -21,7 +21,10 @@ demo: $(VENV)/.demo  ## Learn and forecast a bundled city on an embedded broker 
 	@$(BIN)/hedgerow demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(VENV)/.kernels  ## Run every test that needs nothing installed, embedded broker included
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not redis and not docker and not browser and not kubernetes" $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not redis and not docker and not browser and not pages and not kubernetes" $(ARGS)
+
+test-docs: $(VENV)/.kernels  ## Run every command that README.md and docs/ show, and compare what it prints
+	$(BIN)/pytest -n 2 -m pages $(ARGS)
 
 test-browser: $(VENV)/.kernels  ## Run the console's tests in a headless Chromium (PICTURES=1 takes the pictures of the docs anew)
 	$(BIN)/pytest tests/console -m browser $(if $(filter-out 0,$(PICTURES)),--pictures=docs/pictures) $(ARGS)

@@ -30,6 +30,7 @@ def test_every_block_says_what_it_is(page: str) -> None:
     assert nameless == [], f"say after the fence which of {', '.join(KNOWN)} it is"
 
 
+@pytest.mark.pages
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)])
 def test_the_blocks_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None:
