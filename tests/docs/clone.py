@@ -12,7 +12,8 @@ import pyarrow
 from docs.blocks import ROOT
 from pyarrow import parquet
 
-from hedgerow.app.demo.feed import SAMPLE
+from hedgerow.app.demo.feed import SAMPLE, Feed
+from hedgerow.app.replay.readings_file import BadRow
 
 NOT_LINKED = {".git", ".venv", "build", "dist"}
 BEGAN = datetime(2026, 1, 5, tzinfo=UTC)
@@ -22,6 +23,11 @@ name = "bridge"
 match = ["bridge-*"]
 period_seconds = 3600
 bound_upper = 90.0
+"""
+SENSORS = """\
+sensor_id,name,kind,zone,unit,longitude,latitude
+bridge-7,Dronning Louises Bro,traffic,harbour,bicycles/h,12.5636,55.6868
+bridge-8,Knippelsbro,traffic,harbour,bicycles/h,12.5873,55.6748
 """
 
 
@@ -42,6 +48,7 @@ def lay_out(folder: Path) -> None:
     sensors, times, values = (list(column) for column in columns)
     table = {"sensor_id": sensors, "timestamp": times, "value": [float(v) for v in values]}
     parquet.write_table(pyarrow.table(table), folder / "loops.parquet")
+    (folder / "sensors.csv").write_text(SENSORS, "utf-8")
     (folder / "load.csv").write_text(
         "\n".join(["timestamp,value", *(line.partition(",")[2] for line in roads[1::2])]) + "\n",
         "utf-8",
@@ -59,8 +66,10 @@ def roads_of_a_month() -> list[str]:
     return lines
 
 
-def seed(messages: int) -> tuple[list[tuple[str, bytes]], datetime]:
-    """Give the first messages of the demo's city, with a bridge and two bad messages among them.
+def seed(messages: int | None) -> tuple[list[tuple[str, bytes]], datetime]:
+    """Give the first messages of the demo's city, or what the demo sends, and a bridge's.
+
+    Without a number it is the demo's whole feed, its own bad messages included, and no bridge.
 
     Returns
     -------
@@ -70,6 +79,9 @@ def seed(messages: int) -> tuple[list[tuple[str, bytes]], datetime]:
         The time of the next reading of the bridge.
     """
     sent: list[tuple[str, bytes]] = []
+    if messages is None:
+        rows = (row for row in Feed().rows() if not isinstance(row, BadRow))
+        return [(row.sensor_id, row.message) for row in rows], BEGAN
     with gzip.open(SAMPLE, "rt") as lines:
         next(lines)
         for line, _ in zip(lines, range(messages), strict=False):

@@ -96,5 +96,9 @@ ENDLESS = (
     Endless(r"hedgerow (predictions|alerts) tail\b(?!.*--(no-follow|limit)).*", 2, 130, "\n"),
 )
 
-# Commands that nothing may learn beside: the page's own worker leaves for them.
+# Pages whose commands meet the whole demo, learned to its end, rather than four days of it.
+WHOLE_DEMO = ("docs/understanding.md",)
+
+# Commands that nothing may learn beside: the page's own worker leaves for them, and what
+# they ask is answered with yes.
 WORKERS_LEAVE = r"hedgerow state (repartition|adopt|forget|reset|rollback)\b.*"

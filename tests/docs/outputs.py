@@ -17,6 +17,7 @@ _NEVER_THE_SAME = (
     (re.compile(r"\b(127\.0\.0\.1|localhost|\[::1\]):\d+\b"), "HOST:PORT"),
     (re.compile(r"/tmp/\S+?(?=[/\s]|$)"), "FOLDER"),
 )
+_PROGRESS = re.compile(r"^.* \d+% [\d,]+ readings, [\d,]+/s *\n", re.MULTILINE)
 _NUMBER = re.compile(r"[-+]?\d[\d,.]*")
 _ANYTHING = ("...", "…")
 
@@ -43,9 +44,10 @@ def differences(shown: str, printed: str, *, varies: bool = False) -> list[str]:
 
 
 def _plain(text: str, varies: bool) -> list[str]:
+    text = _PROGRESS.sub("", text)
     for pattern, word in _NEVER_THE_SAME:
         text = pattern.sub(word, text)
     if varies:  # a number that is longer moves the columns
         text = re.sub(r"─+", "─", _NUMBER.sub("N", text))
-    lines = [line for line in text.strip("\n").splitlines() if "━" not in line]
+    lines = text.strip("\n").splitlines()
     return [" ".join(line.split()) if varies else line.rstrip() for line in lines]

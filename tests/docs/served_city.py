@@ -27,9 +27,13 @@ class ServedCity:
     ----------
     environment : Mapping[str, str]
         What the page's commands run with; the worker too.
+    whole : bool
+        Send all that the demo sends, not its first days.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], seconds: float) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], seconds: float, *, whole: bool
+    ) -> None:
         self._folder = folder
         self._seconds = seconds
         self._lives = 0
@@ -39,9 +43,11 @@ class ServedCity:
             {"bootstrap.servers": self._stack.bootstrap_servers, "partitioner": "murmur2_random"}
         )
         subprocess.run([*COMMAND, "topics", "create"], env=self._environment, check=True)
-        messages, self._next = seed(MESSAGES)
-        for key, value in messages:
+        messages, self._next = seed(None if whole else MESSAGES)
+        for number, (key, value) in enumerate(messages):
             self._producer.produce("sensor-data", value, key)
+            if number % 10_000 == 0:
+                assert self._producer.flush(30) == 0
         assert self._producer.flush(30) == 0
         self._start()
         self._wait_learned(len(messages))

@@ -31,6 +31,7 @@ from docs.outputs import differences
 from docs.served_city import ServedCity
 from docs.shell import Shell
 
+from hedgerow.app.demo.run import CITY as DEMO_CITY
 from hedgerow.app.settings import Settings
 
 SECONDS = 120.0  # for one command, on a busy machine
@@ -39,9 +40,16 @@ LEAVES_WITH = re.compile(r"#.* leaves with (\d+)")
 
 
 class Session:
-    """The shell and the Python of one page's reader."""
+    """The shell and the Python of one page's reader.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    whole_demo : bool
+        Its commands meet the demo, learned to its end, under the demo's settings.
+    """
+
+    def __init__(self, folder: Path, *, whole_demo: bool = False) -> None:
+        self._whole = whole_demo
         self._folder = folder
         self._clone = folder / "clone"
         self._printed = ""
@@ -54,11 +62,12 @@ class Session:
             **own,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "COLUMNS": "80",
-            "HEDGEROW_CONFIG": str(self._clone / "city.toml"),
+            "HEDGEROW_CONFIG": str(DEMO_CITY if whole_demo else self._clone / "city.toml"),
             "HEDGEROW_HTTP__PORT": "0",
-            "HEDGEROW_CHECKPOINT__INTERVAL_SECONDS": "0.5",
-            "HEDGEROW_TOPICS__PARTITIONS": "2",
         }
+        if not whole_demo:
+            self._environment["HEDGEROW_CHECKPOINT__INTERVAL_SECONDS"] = "0.5"
+            self._environment["HEDGEROW_TOPICS__PARTITIONS"] = "2"
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +101,7 @@ class Session:
     def city(self) -> ServedCity:
         """The servers and their worker, started when they are first asked for."""
         if self._city is None:
-            self._city = ServedCity(self._folder, self._environment, SECONDS)
+            self._city = ServedCity(self._folder, self._environment, SECONDS, whole=self._whole)
             self._environment |= self._city.variables
         return self._city
 
@@ -125,7 +134,7 @@ class Session:
         alone = re.fullmatch(WORKERS_LEAVE, command, re.DOTALL) is not None
         if alone:
             self.city.worker_leaves()
-        code, out = self._shell.run(command, self._environment)
+        code, out = self._shell.run(command, self._environment, answer="y" if alone else "")
         if alone:
             self.city.worker_returns()
         self._printed += out

@@ -10,6 +10,8 @@ from signal import Signals
 
 from docs.elsewhere import Endless
 
+ASKS = "[y/N]: "
+
 
 class Shell:
     """Runs commands one after the other; variables and the folder stay.
@@ -28,21 +30,23 @@ class Shell:
         self._seconds = seconds
         keep.mkdir()
 
-    def run(self, command: str, environment: Mapping[str, str]) -> tuple[int, str]:
-        """Run a command; return its exit code and what a terminal would show."""
+    def run(
+        self, command: str, environment: Mapping[str, str], *, answer: str = ""
+    ) -> tuple[int, str]:
+        """Run a command, answer what it asks; return its exit code and what a terminal shows."""
         after = f"\ndeclare -px >{self._keep}/variables; pwd >{self._keep}/folder\n"
         done = subprocess.run(
             self._bash(command + after),
             cwd=self._where,
             env=dict(environment),
-            stdin=subprocess.DEVNULL,
+            input=f"{answer}\n",
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=self._seconds,
             check=False,
         )
-        return done.returncode, done.stdout
+        return done.returncode, done.stdout.replace(ASKS, f"{ASKS}{answer}\n")
 
     def interrupt(
         self,

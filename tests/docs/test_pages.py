@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from docs.blocks import READ, ROOT, RUN, SHOWN, Block, blocks_of, commands_of, pages
-from docs.elsewhere import ELSEWHERE, SAME_AS, Elsewhere, without_remark
+from docs.elsewhere import ELSEWHERE, SAME_AS, WHOLE_DEMO, Elsewhere, without_remark
 from docs.session import Session
 
 PAGES = pages()
@@ -35,7 +35,7 @@ def test_every_block_says_what_it_is(page: str) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)])
 def test_the_blocks_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None:
     faults: list[str] = []
-    with Session(tmp_path) as session:
+    with Session(tmp_path, whole_demo=page in WHOLE_DEMO) as session:
         for block in blocks_of(page):
             try:
                 wrong = session.run(block)
