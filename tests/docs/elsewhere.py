@@ -61,6 +61,16 @@ ELSEWHERE = (
         COMPOSE + "test_readings_come_back_as_predictions_and_prometheus_counts_them",
     ),
     Elsewhere(
+        r"kubectl .*",
+        "needs a cluster; what it would apply is rendered and held against the schemas",
+        "tests/deploy/test_kubernetes.py::test_every_object_fits_the_schema_of_its_kind",
+    ),
+    Elsewhere(
+        r"docker build .*",
+        "needs a Docker engine",
+        COMPOSE + "test_a_worker_is_nobody_special_and_compiles_nothing",
+    ),
+    Elsewhere(
         r"kafka-acls .*",
         "needs a broker that checks who may do what",
         "tests/security/test_kafka_logins.py::test_a_worker_that_is_let_in_learns_and_publishes",

@@ -9,7 +9,7 @@ from docs.blocks import ROOT, pages
 
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 # Pages that are being written; a link to one may come before it.
-COMING = {"kubernetes.md", "runbook.md", "sizing.md", "sensor-registry.md", "understanding.md"}
+COMING = {"sensor-registry.md"}
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
