@@ -11,7 +11,7 @@ UV := uv==0.13.9
 PIP_AUDIT := pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo charts test test-browser coverage test-kafka test-docker test-kubernetes faults fuzz check lint audit bench bench-guard \
+.PHONY: help demo charts test test-browser test-docs coverage test-kafka test-docker test-kubernetes faults fuzz check lint audit bench bench-guard \
   bench-accuracy bench-cost bench-nab format clean lock kafka-jars venv
 
 help:  ## List the targets
@@ -21,7 +21,10 @@ demo: $(VENV)/.demo  ## Learn and forecast a bundled city on an embedded broker 
 	@$(BIN)/hedgerow demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(VENV)/.kernels  ## Run every test that needs nothing installed, embedded broker included
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not redis and not docker and not browser and not kubernetes" $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not kafka and not redis and not docker and not browser and not pages and not kubernetes" $(ARGS)
+
+test-docs: $(VENV)/.kernels  ## Run every command that README.md and docs/ show, and compare what it prints
+	$(BIN)/pytest -n 2 -m pages $(ARGS)
 
 test-browser: $(VENV)/.kernels  ## Run the console's tests in a headless Chromium (PICTURES=1 takes the pictures of the docs anew)
 	$(BIN)/pytest tests/console -m browser $(if $(filter-out 0,$(PICTURES)),--pictures=docs/pictures) $(ARGS)
@@ -49,8 +52,9 @@ lint: $(VENV)/.dev  ## Run ruff, mypy, import-linter and the check of the genera
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if [ -f scripts/write_topics_doc.py ]; then \
-	  echo $(BIN)/python scripts/write_topics_doc.py --check; $(BIN)/python scripts/write_topics_doc.py --check; fi
+	$(BIN)/python scripts/write_topics_doc.py --check
+	$(BIN)/python scripts/write_configuration_doc.py --check
+	$(BIN)/python scripts/write_readme_numbers.py --check
 	$(BIN)/python scripts/write_metrics_doc.py --check
 	$(BIN)/python scripts/write_prometheus_rule.py --check
 
@@ -103,6 +107,8 @@ clean:  ## Remove .venv, caches and everything built
 kafka-jars: $(KAFKA)  ## Fetch a real Apache Kafka's jars with Maven, for test-kafka
 
 $(KAFKA): tests/stack/kafka/pom.xml
+	@for tool in java mvn; do command -v $$tool >/dev/null || { \
+	  echo "a real Kafka needs $$tool, which is not installed: apt-get install default-jdk-headless maven" >&2; exit 1; }; done
 	rm -rf $@ $@.partial
 	mvn --quiet --batch-mode --strict-checksums --file $< \
 	  dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@.partial

@@ -211,7 +211,9 @@ def test_a_broken_file_is_an_error_in_a_sentence(tmp_path: Path, name: str, cont
     if name == "r.parquet":
         pytest.importorskip("pyarrow", reason="hedgerow[parquet] is not installed")
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputFileError, match=f"{name} (cannot be read|is not a Parquet file)"):
+    with pytest.raises(
+        InputFileError, match=f"{name} (cannot be read|is not a Parquet file|is not UTF-8)"
+    ):
         list(ReadingsFile(tmp_path / name).rows())
 
 

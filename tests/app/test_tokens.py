@@ -22,7 +22,7 @@ from hedgerow.app.access.tokens import (
     confluent_tokens,
     token_source,
 )
-from hedgerow.app.settings import OauthSettings
+from hedgerow.app.access_settings import OauthSettings
 
 SECRET = "a client's secret: with / and +"
 

@@ -21,9 +21,10 @@ from security.secure_redis import SecureRedis
 from hedgerow.agents.errors import Fenced, GenerationMoved, Refused
 from hedgerow.agents.ports import Checkpoint, Partition
 from hedgerow.app.access.redis import redis_options, refusal
+from hedgerow.app.access_settings import TlsFiles
 from hedgerow.app.doctor.check import Status
 from hedgerow.app.doctor.examine import _redis
-from hedgerow.app.settings import RedisSettings, Settings, TlsFiles
+from hedgerow.app.settings import RedisSettings, Settings
 from hedgerow.app.state.store import RedisStateStore
 
 pytestmark = pytest.mark.redis

@@ -51,7 +51,10 @@ def read_secret(path: Path, setting: str) -> SecretStr:
             data = file.read(MAX_BYTES + 1)
         text = data.decode("utf-8").rstrip("\r\n")
     except OSError as error:
-        raise ValueError(f"{setting}: {path} cannot be read: {error.strerror}") from None
+        raise ValueError(
+            f"{setting}: {path} cannot be read: {error.strerror}; name a file "
+            "that holds the secret and that this user may read"
+        ) from None
     except UnicodeDecodeError:
         raise ValueError(f"{setting}: {path} is not UTF-8 text") from None
     if not text or len(data) > MAX_BYTES:

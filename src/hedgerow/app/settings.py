@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -30,119 +29,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from hedgerow.app.access_settings import SaslSettings, Section, TlsFiles, TlsSettings
 from hedgerow.app.errors import SettingsError
-from hedgerow.app.secret_files import fill_secrets, is_secret
+from hedgerow.app.secret_files import fill_secrets
+from hedgerow.app.settings_faults import explain
 from hedgerow.app.state.address import parse_address
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 MIN_TOKEN = 16  # characters; shorter ones can be guessed over the network
 MIN_KEY = 16  # characters; with shorter ones signatures can be forged by trying keys
 
 Horizons = Annotated[tuple[Annotated[int, Field(ge=1, le=2000)], ...], Field(min_length=1)]
-
-
-class Section(BaseModel):
-    """A group of settings; unknown names are refused, so that a typo is not ignored.
-
-    A secret ``x`` that has a neighbour ``x_file`` may be given by that file's contents.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="after")
-    def _secrets_from_files(self) -> Self:
-        fill_secrets(self)
-        return self
-
-
-class TlsFiles(Section):
-    """Whom to believe besides the name, and what to show: PEM files."""
-
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-    key_password: SecretStr | None = None
-    key_password_file: Path | None = None
-
-    @property
-    def given(self) -> str | None:
-        """The first file that is given."""
-        names = ("ca_file", "certificate_file", "key_file")
-        return next((name for name in names if getattr(self, name) is not None), None)
-
-    @model_validator(mode="after")
-    def _files_that_fit(self) -> Self:
-        for name in ("ca_file", "certificate_file", "key_file"):
-            path: Path | None = getattr(self, name)
-            if path is not None and not path.is_file():
-                raise ValueError(f"{name}: there is no file {path}")
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file belong together; give both or none")
-        return self
-
-
-class TlsSettings(TlsFiles):
-    """Encryption; the server's certificate and name are checked whenever it is on."""
-
-    enabled: bool = False
-
-    @model_validator(mode="after")
-    def _files_are_used(self) -> Self:
-        if self.given and not self.enabled:
-            raise ValueError(f"{self.given} is given, but enabled is false; set enabled = true")
-        return self
-
-
-class OauthSettings(Section):
-    """Where OAUTHBEARER tokens come from: a token endpoint, or a file somebody renews."""
-
-    token_url: str | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
-    client_secret_file: Path | None = None
-    scope: str | None = None
-    ca_file: Path | None = None
-    token_file: Path | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.token_file is not None and self.token_url is not None:
-            raise ValueError("token_url and token_file are both given; give one of them")
-        if self.token_url is None:
-            if self.client_secret is not None:
-                raise ValueError("client_secret is given, but no token_url to show it to")
-            return self
-        if self.client_id is None or self.client_secret is None:
-            raise ValueError("token_url needs client_id and client_secret (or client_secret_file)")
-        url = urlsplit(self.token_url)
-        if url.scheme != "https" and url.hostname not in LOOPBACK:
-            raise ValueError("token_url must begin with https://: the client's secret goes there")
-        return self
-
-
-class SaslSettings(Section):
-    """How to log in to the brokers."""
-
-    mechanism: Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "none"
-    username: str | None = None
-    password: SecretStr | None = None
-    password_file: Path | None = None
-    oauth: OauthSettings = OauthSettings()
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        named = self.username is not None and self.password is not None
-        tokens = self.oauth.token_url is not None or self.oauth.token_file is not None
-        if self.mechanism == "none":
-            if self.username is not None or self.password is not None or tokens:
-                raise ValueError("a login is given, but mechanism is 'none'; name the mechanism")
-        elif self.mechanism == "OAUTHBEARER":
-            if not tokens:
-                raise ValueError("OAUTHBEARER needs oauth.token_url or oauth.token_file")
-        elif not named:
-            raise ValueError(f"{self.mechanism} needs username and password (or password_file)")
-        return self
 
 
 class Gap(StrEnum):
@@ -170,26 +67,47 @@ class Partitioner(StrEnum):
 class KafkaSettings(Section):
     """How to reach the brokers: one block for every client."""
 
-    bootstrap_servers: str = "localhost:9092"
+    bootstrap_servers: str = Field(
+        "localhost:9092", description="`host:port` of some brokers, by comma"
+    )
     tls: TlsSettings = TlsSettings()
     sasl: SaslSettings = SaslSettings()
-    session_timeout_seconds: float = Field(6.0, ge=1, le=300)
-    linger_ms: float = Field(5.0, ge=0, le=1000)
-    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
-    instance_id: str | None = None
+    session_timeout_seconds: float = Field(
+        6.0, ge=1, le=300, description="a dead worker's partitions move on after this"
+    )
+    linger_ms: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="how long outputs wait for a larger batch; 1 or 2 for less delay",
+    )
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        "lz4", description="of what is published"
+    )
+    instance_id: str | None = Field(
+        None, description="static membership; must differ between workers"
+    )
 
 
 class RedisSettings(Section):
     """How to reach the state store; the URL may hold user and password."""
 
-    url: SecretStr = SecretStr("redis://localhost:6379/0")
-    username: str | None = None
-    password: SecretStr | None = None
-    password_file: Path | None = None
+    url: SecretStr = Field(
+        SecretStr("redis://localhost:6379/0"),
+        description="`redis://user:password@host:port/database`, `rediss://` with TLS, "
+        "`unix://`, `redis+sentinel://` or `redis+cluster://`",
+    )
+    username: str | None = Field(
+        None, description="user of Redis's access list, if not in the address"
+    )
+    password: SecretStr | None = Field(None, description="if not in the address")
+    password_file: Path | None = Field(None, description="file that holds it")
     tls: TlsFiles = TlsFiles()
-    prefix: str = "hedgerow"
-    timeout_seconds: float = Field(5.0, gt=0, le=60)
-    on_rollback: OnRollback = OnRollback.CONTINUE
+    prefix: str = Field("hedgerow", description="first part of every key")
+    timeout_seconds: float = Field(5.0, gt=0, le=60, description="how long one answer may take")
+    on_rollback: OnRollback = Field(
+        OnRollback.CONTINUE, description="when Redis was restored from an older copy"
+    )
 
     @field_validator("url")
     @classmethod
@@ -227,25 +145,37 @@ class Start(StrEnum):
 class TopicSettings(Section):
     """Names of the topics, and how they are made."""
 
-    readings: str = "sensor-data"
+    readings: str = Field("sensor-data", description="where readings come from")
     partitioner: Partitioner = Field(
         Partitioner.MURMUR2, description="of the senders of readings, for `state repartition`"
     )
-    predictions: str = "predictions"
-    alerts: str = "alerts"
-    dead_letters: str = "dead-letters"
-    expert_forecasts: str = "expert-forecasts"
-    sensor_registry: str = "sensor-registry"
+    predictions: str = Field("predictions", description="where forecasts go")
+    alerts: str = Field("alerts", description="where alerts go")
+    dead_letters: str = Field(
+        "dead-letters", description="where messages go that could not be used"
+    )
+    expert_forecasts: str = Field(
+        "expert-forecasts", description="where forecasts by others may come from"
+    )
+    sensor_registry: str = Field(
+        "sensor-registry", description="where facts about sensors are kept"
+    )
     forward: bool = Field(False, description="hand expert_forecasts on to the readings' topic")
-    partitions: int = Field(8, ge=1, le=10_000)
-    replication: int = Field(1, ge=1, le=10)
+    partitions: int = Field(
+        8, ge=1, le=10_000, description="of new topics; as many workers can share the work"
+    )
+    replication: int = Field(
+        1, ge=1, le=10, description="of new topics; 3 on a cluster that must survive a broker"
+    )
     create: bool = Field(True, description="make missing topics when a worker starts")
 
 
 class CheckpointSettings(Section):
     """How often learning is made durable. Exactness never depends on it."""
 
-    interval_seconds: float = Field(30.0, gt=0, le=3600)
+    interval_seconds: float = Field(
+        30.0, gt=0, le=3600, description="how much is learned again after a crash"
+    )
     keep: int = Field(2, ge=2, le=100, description="generations kept, each of a snapshot's size")
 
 
@@ -260,8 +190,10 @@ class PredictionSettings(Section):
 class InputSettings(Section):
     """Limits of what is accepted as a reading."""
 
-    max_message_bytes: int = Field(262_144, ge=64)
-    max_id_bytes: int = Field(256, ge=1, le=4096)
+    max_message_bytes: int = Field(
+        262_144, ge=64, description="a larger message becomes a dead letter"
+    )
+    max_id_bytes: int = Field(256, ge=1, le=4096, description="of a sensor id or a quantity's name")
     max_series: int = Field(100_000, ge=1, description="series of one partition")
 
 
@@ -277,17 +209,21 @@ class DeadLetterSettings(Section):
 class TimeSettings(Section):
     """Limits of a reading's own time."""
 
-    max_ahead_seconds: float = Field(86_400.0, ge=0)
+    max_ahead_seconds: float = Field(
+        86_400.0, ge=0, description="a reading stamped later than this after its arrival is refused"
+    )
 
 
 class HttpSettings(Section):
     """Where metrics, health and the console are served, and to whom."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="where to listen; 0.0.0.0 in a container")
     port: int = Field(8000, ge=0, le=65_535, description="0 takes a free port")
     console: bool = Field(False, description="serve the live page at /console")
-    token: SecretStr | None = Field(None, min_length=MIN_TOKEN)
-    token_file: Path | None = None
+    token: SecretStr | None = Field(
+        None, min_length=MIN_TOKEN, description="all but health wants it as bearer"
+    )
+    token_file: Path | None = Field(None, description="file that holds it")
 
     @model_validator(mode="after")
     def _hard_to_guess(self) -> Self:
@@ -299,44 +235,65 @@ class HttpSettings(Section):
 class AlertSettings(Section):
     """Which alert rules a profile runs."""
 
-    bound: bool = True
-    forecast_breach: bool = True
-    anomaly: bool = True
-    drift: bool = True
-    stuck: bool = True
-    silent: bool = True
+    bound: bool = Field(True, description="a reading passes a declared bound")
+    forecast_breach: bool = Field(
+        True, description="a forecast passes a declared bound before a reading does"
+    )
+    anomaly: bool = Field(True, description="a reading does what its series did not do for weeks")
+    drift: bool = Field(True, description="the series no longer behaves as it was learned")
+    stuck: bool = Field(True, description="a value is repeated far longer than ever")
+    silent: bool = Field(True, description="nothing is heard for far longer than usual")
 
 
 class RiverSettings(Section):
     """A regressor of River, named as one more expert: ``river.linear_model.PARegressor``."""
 
-    name: str
-    parameters: dict[str, float | int | str | bool] = {}
+    name: str = Field(description="where it is found in River")
+    parameters: dict[str, float | int | str | bool] = Field({}, description="what it is made with")
 
 
 class ProfileSettings(Section):
     """How the series whose key matches are learned. The first profile that matches is used."""
 
-    name: str = Field(min_length=1, max_length=64)
-    match: tuple[str, ...] = ("*",)
-    kinds: tuple[str, ...] = ()
-    zones: tuple[str, ...] = ()
-    period_seconds: float | None = Field(None, ge=1, le=86_400 * 31)
-    horizons: Horizons | None = None
-    experts: tuple[str, ...] = ("accurate",)
-    outside: tuple[str, ...] = ()
-    companions: tuple[str, ...] = ()
-    neighbours: dict[str, tuple[str, ...]] = {}
-    naive: bool = True
-    aggregation: str = "ml-poly"
-    drift: bool = True
-    interval_level: float = Field(0.9, gt=0.5, lt=1)
-    bound_lower: float | None = None
-    bound_upper: float | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    alerts: AlertSettings = AlertSettings()
-    river: tuple[RiverSettings, ...] = ()
+    name: str = Field(min_length=1, max_length=64, description="stands in predictions and metrics")
+    match: tuple[str, ...] = Field(("*",), description="patterns over the series key")
+    kinds: tuple[str, ...] = Field((), description="of sensors in the registry; empty for any")
+    zones: tuple[str, ...] = Field((), description="of sensors in the registry; empty for any")
+    period_seconds: float | None = Field(
+        None,
+        ge=1,
+        le=86_400 * 31,
+        description="length of a slot; inferred from the first readings if left out",
+    )
+    horizons: Horizons | None = Field(
+        None, description="slots ahead; the setting `horizons` if left out"
+    )
+    experts: tuple[str, ...] = Field(
+        ("accurate",), description="presets `accurate` and `lean`, or experts by name"
+    )
+    outside: tuple[str, ...] = Field((), description="experts whose forecasts come as records")
+    companions: tuple[str, ...] = Field((), description="quantities of the same sensor to draw on")
+    neighbours: dict[str, tuple[str, ...]] = Field(
+        {}, description="sensors or series to draw on, by sensor or series"
+    )
+    naive: bool = Field(True, description="weigh persistence, a day ago and a week ago too")
+    aggregation: str = Field(
+        "ml-poly", description="`ml-poly`, `boa`, `ada-hedge`, `hedge` or `fixed-share`"
+    )
+    drift: bool = Field(True, description="answer drift by learning faster")
+    interval_level: float = Field(
+        0.9, gt=0.5, lt=1, description="share of the labels that should fall inside the interval"
+    )
+    bound_lower: float | None = Field(None, description="alert below")
+    bound_upper: float | None = Field(None, description="alert above")
+    minimum: float | None = Field(
+        None, description="least that can be measured; forecasts stay within"
+    )
+    maximum: float | None = Field(None, description="most that can be measured")
+    alerts: AlertSettings = Field(AlertSettings(), description="which rules run")
+    river: tuple[RiverSettings, ...] = Field(
+        (), description="regressors of River as further experts"
+    )
 
 
 class Settings(BaseSettings):
@@ -346,15 +303,23 @@ class Settings(BaseSettings):
         env_prefix="HEDGEROW_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    group: str = Field("hedgerow", min_length=1)
-    timezone: str = "UTC"
-    holidays: str = ""
-    start: Start = Start.EARLIEST
-    on_gap: Gap = Gap.ERROR
-    horizons: Horizons = (1, 3, 12)
-    plugin_key: SecretStr | None = Field(None, min_length=MIN_KEY)
-    plugin_key_file: Path | None = None
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    group: str = Field(
+        "hedgerow", min_length=1, description="workers of one group share the partitions"
+    )
+    timezone: str = Field(
+        "UTC", description="IANA name; daily and weekly patterns follow its clock"
+    )
+    holidays: str = Field("", description="whose public holidays count as Sundays: `DK`, `AU-VIC`")
+    start: Start = Field(Start.EARLIEST, description="where a partition without state begins")
+    on_gap: Gap = Field(Gap.ERROR, description="when Kafka no longer holds the next message")
+    horizons: Horizons = Field((1, 3, 12), description="slots ahead, for profiles that name none")
+    plugin_key: SecretStr | None = Field(
+        None, min_length=MIN_KEY, description="signs what River experts have learned"
+    )
+    plugin_key_file: Path | None = Field(None, description="file that holds it")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least important lines that are shown"
+    )
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
@@ -425,37 +390,8 @@ def load_settings(config: Path | None = None) -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
-    except ValueError as error:  # bad TOML, or bad JSON in a variable
+        raise SettingsError(explain(error, Settings, path)) from None
+    except TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    except (ValueError, OSError) as error:  # bad JSON in a variable, or a file we may not read
         raise SettingsError(f"the settings cannot be read: {error}") from None
-
-
-def _explain(error: ValidationError) -> str:
-    """Write one line for each fault; a value is shown only where it cannot be a secret."""
-    lines = []
-    for fault in error.errors(include_url=False):
-        name = ".".join(str(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"setting {name}: there is no setting of this name")
-        elif _shown(fault["loc"]):
-            lines.append(f"setting {name} = {fault['input']!r}: {message}")
-        else:
-            lines.append(f"setting {name or '(all)'} = (hidden): {message}")
-    return "\n".join(lines)
-
-
-def _shown(location: tuple[int | str, ...]) -> bool:
-    """Tell whether the value at a place may be shown: it is no secret and holds none."""
-    section: type[BaseModel] = Settings
-    for depth, part in enumerate(location):
-        field = section.model_fields.get(str(part))
-        if field is None:  # an entry of a list, such as a profile: no secrets in there
-            return depth > 0
-        if is_secret(section, str(part)):
-            return False
-        inner = field.annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return True
-        section = inner
-    return False  # a whole section

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from hedgerow.app.access.probe import Untrusted, probe_all
+from hedgerow.app.access.reach import why_no_broker
 from hedgerow.app.errors import AccessRefused, BrokerUnavailable
 from hedgerow.app.settings import KafkaSettings
 
@@ -98,8 +99,9 @@ def ask_metadata(
                 raise AccessRefused(distrust)
         if now >= deadline:
             raise BrokerUnavailable(
-                f"no Kafka broker answers at {kafka.bootstrap_servers} ({_words(heard)}); "
-                "set kafka.bootstrap_servers (HEDGEROW_KAFKA__BOOTSTRAP_SERVERS)"
+                f"no Kafka broker answers at {kafka.bootstrap_servers}: "
+                f"{why_no_broker(kafka.bootstrap_servers)} ({_words(heard)}); start it, or set "
+                "kafka.bootstrap_servers (HEDGEROW_KAFKA__BOOTSTRAP_SERVERS) to host:port of one"
             )
 
 

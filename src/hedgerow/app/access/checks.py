@@ -14,8 +14,9 @@ from confluent_kafka.admin import AdminClient
 from hedgerow.app.access.kafka import principal
 from hedgerow.app.access.permissions import missing, worker_needs
 from hedgerow.app.access.probe import Outcome, Untrusted, probe_all
+from hedgerow.app.access_settings import LOOPBACK
 from hedgerow.app.doctor.check import Check, Status
-from hedgerow.app.settings import LOOPBACK, HttpSettings, KafkaSettings, Settings
+from hedgerow.app.settings import HttpSettings, KafkaSettings, Settings
 
 RENEW_DAYS = 21
 

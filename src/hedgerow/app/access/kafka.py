@@ -14,8 +14,9 @@ from confluent_kafka import KafkaError
 from faust.auth import Credentials, OAuthCredentials, SASLCredentials, SSLCredentials
 
 from hedgerow.app.access.tokens import AiokafkaTokens, TokenError, confluent_tokens, token_source
+from hedgerow.app.access_settings import TlsFiles
 from hedgerow.app.errors import AccessRefused, SettingsError
-from hedgerow.app.settings import KafkaSettings, TlsFiles
+from hedgerow.app.settings import KafkaSettings
 
 ClientConfig = dict[str, Any]  # confluent-kafka's: strings, numbers and callbacks
 # A client that is refused tries again after this, doubling up to ten seconds; librdkafka's own

@@ -22,7 +22,7 @@ from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
 
-from hedgerow.app.settings import OauthSettings
+from hedgerow.app.access_settings import OauthSettings
 
 ANSWER_SECONDS = 10.0
 ASSUMED_SECONDS = 60.0  # of a token that does not say how long it is good

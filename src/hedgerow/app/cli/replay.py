@@ -85,7 +85,7 @@ def replay(
     from hedgerow.app.access.permissions import Need, require
     from hedgerow.app.broker.topic_admin import admin_client, existing_topics
     from hedgerow.app.cli.progress import ReplayProgress
-    from hedgerow.app.errors import TopicMissing
+    from hedgerow.app.errors import InputFileError, TopicMissing
     from hedgerow.app.replay import send as replaying
     from hedgerow.app.replay.readings_file import ReadingsFile
 
@@ -119,7 +119,19 @@ def replay(
             limit=limit,
             progress=lambda so_far: bar.show(readings.fraction, so_far.readings),
         )
+    if not report.messages:
+        raise InputFileError(_nothing(file, report))
     _summary(report, name, monotonic() - began)
+
+
+def _nothing(file: Path, report: Report) -> str:
+    if not report.first_bad:
+        return f"nothing was sent: {file} holds no readings, only the names of its columns"
+    bad = report.first_bad[0]
+    return (
+        f"nothing was sent: none of the {report.bad_rows:,} rows of {file} holds a reading; "
+        f"line {bad.line}: {printable(bad.error)}"
+    )
 
 
 def _summary(report: Report, topic: str, seconds: float) -> None:

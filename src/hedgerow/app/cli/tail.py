@@ -27,6 +27,7 @@ FollowOption = Annotated[bool, typer.Option(help="Wait for more, or end at what 
 LimitOption = Annotated[int | None, typer.Option(min=1, help="End after so many records.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="The records as they are, one a line.")]
 
+KINDS = ("anomaly", "bound", "drift", "forecast-breach", "silent", "stuck")
 SEVERITY_STYLES = {"critical": "bold red", "warning": "yellow"}
 Record = TypeVar("Record", "Prediction", "Alert")
 
@@ -68,9 +69,18 @@ def alerts(
     config: ConfigOption = None,
     sensor: SensorOption = "*",
     kind: Annotated[
-        str | None, typer.Option(help="Only this kind: bound, forecast-breach, anomaly ...")
+        str | None,
+        typer.Option(
+            help="Only this kind: bound, forecast-breach, anomaly ...",
+            autocompletion=lambda: list(KINDS),
+        ),
     ] = None,
-    severity: Annotated[str | None, typer.Option(help="Only this: warning or critical.")] = None,
+    severity: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this: warning or critical.", autocompletion=lambda: list(SEVERITY_STYLES)
+        ),
+    ] = None,
     from_beginning: BeginningOption = False,
     follow: FollowOption = True,
     limit: LimitOption = None,

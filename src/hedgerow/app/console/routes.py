@@ -17,10 +17,11 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 
 from aiohttp import web
 
+from hedgerow.app.access_settings import LOOPBACK
 from hedgerow.app.console.files import page_files
 from hedgerow.app.console.series import LEAST_SHOWN, MOST_SHOWN
 from hedgerow.app.console.session import Known, Session
-from hedgerow.app.settings import LOOPBACK, Settings
+from hedgerow.app.settings import Settings
 from hedgerow.topics import Sensor
 
 logger = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from hedgerow.app.access.checks import http_port, kafka_login, kafka_permissions, kafka_trust
+from hedgerow.app.access.reach import why_no_redis
 from hedgerow.app.access.redis import refusal
 from hedgerow.app.access.stores import connect_one
 from hedgerow.app.broker.topic_admin import admin_client, existing_topics, topic_catalogue
@@ -143,7 +144,7 @@ def _redis(settings: Settings) -> Generator[Check, None, bool]:
     try:
         client = connect_one(settings.redis, decode_responses=True)
     except (RedisError, OSError) as error:  # a cluster is asked for its nodes at once
-        yield Check("redis", Status.FAIL, f"does not answer: {error}", advice)
+        yield Check("redis", Status.FAIL, f"does not answer: {why_no_redis(error)}", advice)
         return False
     with client:
         try:
@@ -154,7 +155,7 @@ def _redis(settings: Settings) -> Generator[Check, None, bool]:
                 advice = "see docs/security.md, Redis"
                 yield Check("redis access", Status.FAIL, sentence, advice)
                 return False
-            yield Check("redis", Status.FAIL, f"does not answer: {error}", advice)
+            yield Check("redis", Status.FAIL, f"does not answer: {why_no_redis(error)}", advice)
             return False
         yield _redis_version(info)
         yield _redis_writable(client, settings.redis.prefix)

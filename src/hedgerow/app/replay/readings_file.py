@@ -138,7 +138,12 @@ class ReadingsFile:
         try:
             for line, cells in self._cells():
                 yield build.row(line, cells)
-        except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        except UnicodeDecodeError as error:
+            raise InputFileError(
+                f"{self._path} is not UTF-8 text (a byte "
+                f"{error.object[error.start]:#04x} stands in it); save it as UTF-8"
+            ) from error
+        except (OSError, EOFError, csv.Error) as error:
             raise InputFileError(f"{self._path} cannot be read: {error}") from error
         self._fraction = 1.0
 
@@ -159,6 +164,11 @@ class ReadingsFile:
     def _csv(self, text: io.TextIOBase) -> Iterator[tuple[int, Sequence[Cell]]]:
         lines = csv.reader(text)
         header = next(lines, [])
+        if not header:
+            raise InputFileError(
+                f"{self._path} is empty; its first line must name the columns, such as "
+                f"{','.join(self._columns.names)}"
+            )
         where = self._positions(header)
         width = max(where) + 1
         for cells in lines:

@@ -101,8 +101,9 @@ class HttpServer:
         except OSError as error:
             await self._runner.cleanup()
             raise PortTaken(
-                f"cannot listen on {host}:{port}: {error.strerror}; set http.port "
-                "(HEDGEROW_HTTP__PORT) to a free port, or to 0 for any"
+                # asyncio repeats the address in a sentence of its own
+                f"cannot listen on {host}:{port}: {str(error.strerror).rpartition('): ')[2]}; set "
+                "http.port (HEDGEROW_HTTP__PORT) to a free port, or to 0 for any"
             ) from None
         address = self._runner.addresses[0]
         return str(address[0]), int(address[1])

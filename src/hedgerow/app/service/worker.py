@@ -15,10 +15,12 @@ from confluent_kafka.admin import AdminClient
 
 from hedgerow.agents.errors import PortError
 from hedgerow.agents.ports import Probe
+from hedgerow.app.access.reach import why_no_redis
 from hedgerow.app.access.redis import refusal
 from hedgerow.app.access.stores import disconnect
 from hedgerow.app.broker.readings_log import LogFacts, describe_log, watch
 from hedgerow.app.broker.topic_admin import admin_client, ensure_topics, existing_topics
+from hedgerow.app.city import city_model
 from hedgerow.app.errors import (
     AccessRefused,
     BrokerUnavailable,
@@ -67,6 +69,7 @@ def run_worker(settings: Settings, probe: Probe | None = None) -> int:
     )
     for chatty in ("aiokafka", "faust", "mode"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    city_model(settings)  # a profile that cannot be used is told before any server is asked
     ensure_topics(settings)
     admin = admin_client(settings.kafka)
     log = _readings_log(admin, settings.topics.readings)
@@ -126,7 +129,8 @@ async def _redis_answers(parts: Parts) -> None:
         if sentence is not None:
             raise AccessRefused(sentence) from None
         raise StateUnavailable(
-            f"Redis does not answer: {error}; set redis.url (HEDGEROW_REDIS__URL)"
+            f"Redis does not answer: {why_no_redis(error)}; start it, or set redis.url "
+            "(HEDGEROW_REDIS__URL)"
         ) from None
 
 

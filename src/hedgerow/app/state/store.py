@@ -28,7 +28,9 @@ from contextlib import contextmanager, suppress
 import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as TooSlow
 
 from hedgerow.agents.errors import (
     Fenced,
@@ -40,6 +42,7 @@ from hedgerow.agents.errors import (
     StoreUnavailable,
 )
 from hedgerow.agents.ports import Checkpoint, Claim, NoProbe, Partition, Probe, Stored
+from hedgerow.app.access.reach import why_no_redis
 from hedgerow.app.access.redis import refusal
 from hedgerow.app.state.manifest import VERSION, Manifest, decode_manifest, encode_manifest
 
@@ -479,4 +482,9 @@ def unavailable() -> Iterator[None]:
         sentence = refusal(error)
         if sentence is not None:
             raise Refused(sentence) from error
+        if isinstance(error, (NotConnected, TooSlow, OSError)):
+            raise StoreUnavailable(
+                f"Redis does not answer: {why_no_redis(error)}; start it, or set redis.url "
+                "(HEDGEROW_REDIS__URL)"
+            ) from error
         raise StoreUnavailable(f"Redis: {error}") from error

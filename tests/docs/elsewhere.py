@@ -1,0 +1,114 @@
+"""Commands of the pages that another test runs, and what stands in for a name on a page.
+
+A page that shows a new command needs no line here unless its command cannot run beside the
+embedded broker and Redis: then one line says why, and which test or step of ``.ci/run`` runs it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Commands that are not run here.
+
+    Attributes
+    ----------
+    pattern : str
+        Matches the whole command, without its remark.
+    why : str
+        What it needs.
+    where : str
+        ``file::test``, or ``file: words`` that stand in it.
+    """
+
+    pattern: str
+    why: str
+    where: str
+
+    def matches(self, command: str) -> bool:
+        return re.fullmatch(self.pattern, without_remark(command), re.DOTALL) is not None
+
+
+def without_remark(command: str) -> str:
+    """Take the remark off the end of a command.
+
+    >>> without_remark("make demo      # a year of readings")
+    'make demo'
+    """
+    return re.sub(r"\s+#.*$", "", command).strip()
+
+
+COMPOSE = "tests/deploy/test_compose.py::"
+ELSEWHERE = (
+    Elsewhere(r"git clone .*", "is how whoever runs this got here", ".ci/run: from a fresh clone"),
+    Elsewhere(r"\$EDITOR .*", "is a person's", "CONTRIBUTING.md: and a test that fails without it"),
+    Elsewhere(r"make test( ARGS=.*)?", "is what runs this", ".ci/run: make test"),
+    Elsewhere(r"make (check|lint|format)", "takes minutes", ".ci/run: make lint"),
+    Elsewhere(
+        r"make demo KEEP=1",
+        "ends with Ctrl-C",
+        "tests/app/test_demo.py::"
+        "test_a_kept_demo_says_how_to_look_at_it_and_ends_well_on_ctrl_c",
+    ),
+    Elsewhere(r"make venv|\. \.venv/bin/activate", "made what runs this", ".ci/run: make test"),
+    Elsewhere(r"make bench-nab", "reads data that is not shipped", ".ci/run: make test"),
+    Elsewhere(
+        r"docker compose .*",
+        "needs a Docker engine",
+        COMPOSE + "test_readings_come_back_as_predictions_and_prometheus_counts_them",
+    ),
+    Elsewhere(
+        r"kubectl .*",
+        "needs a cluster; what it would apply is rendered and held against the schemas",
+        "tests/deploy/test_kubernetes.py::test_every_object_fits_the_schema_of_its_kind",
+    ),
+    Elsewhere(
+        r"docker build .*",
+        "needs a Docker engine",
+        COMPOSE + "test_a_worker_is_nobody_special_and_compiles_nothing",
+    ),
+    Elsewhere(
+        r"kafka-acls .*",
+        "needs a broker that checks who may do what",
+        "tests/security/test_kafka_logins.py::test_a_worker_that_is_let_in_learns_and_publishes",
+    ),
+)  # fmt: skip
+
+# What the Makefile's targets run, where running the target would install things.
+SAME_AS = {"make demo": "hedgerow demo"}
+
+# Names on the pages, and the part of the stack that stands in for them; the longer ones first.
+STAND_INS = (
+    ("kafka-1:9092,kafka-2:9092", "bootstrap"),
+    ("redis://redis:6379/0", "redis"),
+    ("redis://localhost:6379/0", "redis"),
+    ("localhost:9092", "bootstrap"),
+    ("http://localhost:8000", "http"),
+    ("http://127.0.0.1:8000", "http"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """Commands that go on until they are told to end, and how they end then."""
+
+    pattern: str
+    signal: int
+    code: int
+    shows: str  # what it prints when it is well under way
+
+
+ENDLESS = (
+    Endless(r"hedgerow worker\b.*", 15, 0, "goes on at offset"),
+    Endless(r"hedgerow (predictions|alerts) tail\b(?!.*--(no-follow|limit)).*", 2, 130, "\n"),
+)
+
+# Pages whose commands meet the whole demo, learned to its end, rather than four days of it.
+WHOLE_DEMO = ("docs/understanding.md",)
+
+# Commands that nothing may learn beside: the page's own worker leaves for them, and what
+# they ask is answered with yes.
+WORKERS_LEAVE = r"hedgerow state (repartition|adopt|forget|reset|rollback)\b.*"

@@ -1,0 +1,108 @@
+"""An embedded broker and Redis with a worker that has learned: what a page's commands meet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from confluent_kafka import Producer
+from docs.clone import reading, seed
+from faults.run.workers import Worker
+
+from hedgerow.app.embedded.servers import EmbeddedStack
+
+MESSAGES = 4000  # of the demo's sample, some four days of it
+COMMAND = (sys.executable, "-c", "from hedgerow.app.cli import main; main()")
+
+
+class ServedCity:
+    """Servers, topics, and a worker that can leave and come back.
+
+    Parameters
+    ----------
+    environment : Mapping[str, str]
+        What the page's commands run with; the worker too.
+    whole : bool
+        Send all that the demo sends, not its first days.
+    """
+
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], seconds: float, *, whole: bool
+    ) -> None:
+        self._folder = folder
+        self._seconds = seconds
+        self._lives = 0
+        self._stack = EmbeddedStack(folder).start()
+        self._environment = {**environment, **self._stack.environment}
+        self._producer = Producer(
+            {"bootstrap.servers": self._stack.bootstrap_servers, "partitioner": "murmur2_random"}
+        )
+        subprocess.run([*COMMAND, "topics", "create"], env=self._environment, check=True)
+        messages, self._next = seed(None if whole else MESSAGES)
+        for number, (key, value) in enumerate(messages):
+            self._producer.produce("sensor-data", value, key)
+            if number % 10_000 == 0:
+                assert self._producer.flush(30) == 0
+        assert self._producer.flush(30) == 0
+        self._start()
+        self._wait_learned(len(messages))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What points a command here."""
+        return self._stack.environment
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What stands in for the addresses on a page."""
+        return {
+            "bootstrap": self._stack.bootstrap_servers,
+            "redis": self._stack.redis_url,
+            "http": f"http://127.0.0.1:{self._worker.port}",
+        }
+
+    def send_a_reading(self) -> None:
+        """Send the bridge's next one, now and then too high: whoever waits for news gets some."""
+        hour = self._next.hour
+        value = reading(
+            "bridge-7", self._next.isoformat(), 10 + hour + (100 if hour % 8 > 4 else 0)
+        )
+        self._next += timedelta(hours=1)
+        self._producer.produce("sensor-data", value, "bridge-7")
+        assert self._producer.flush(30) == 0
+
+    def worker_leaves(self) -> None:
+        self._worker.leave()
+
+    def worker_returns(self) -> None:
+        self._start()
+
+    def close(self) -> None:
+        self._worker.end()
+        self._stack.stop()
+
+    def _start(self) -> None:
+        self._lives += 1
+        variables = {**self._environment, "HEDGEROW_HTTP__CONSOLE": "true"}
+        name = f"worker-{self._lives}"
+        self._worker = Worker(name, self._folder, variables, (*COMMAND, "worker"))
+        deadline = time.monotonic() + self._seconds
+        while self._worker.get("/readyz")[0] != 200:
+            assert time.monotonic() < deadline and self._worker.running, self._worker.tail()
+            time.sleep(0.05)
+
+    def _wait_learned(self, messages: int) -> None:
+        deadline = time.monotonic() + self._seconds
+        while True:
+            listed = subprocess.run(
+                [*COMMAND, "state", "list", "--json"],
+                env=self._environment, capture_output=True, text=True, check=True,
+            ).stdout  # fmt: skip
+            if sum(one["next_offset"] for one in json.loads(listed)) == messages:
+                return
+            assert time.monotonic() < deadline, listed

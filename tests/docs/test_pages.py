@@ -1,0 +1,81 @@
+"""Every block of every page: run, read, or run by another test that is named."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from docs.blocks import READ, ROOT, RUN, SHOWN, Block, blocks_of, commands_of, pages
+from docs.elsewhere import ELSEWHERE, SAME_AS, WHOLE_DEMO, Elsewhere, without_remark
+from docs.session import Session
+
+PAGES = pages()
+KNOWN = (*RUN, *READ, *SHOWN)
+
+
+def all_commands() -> list[str]:
+    return [
+        command
+        for page in PAGES
+        for block in blocks_of(page)
+        if block.language == "sh"
+        for command in commands_of(block.text)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_says_what_it_is(page: str) -> None:
+    nameless = [block.place for block in blocks_of(page) if block.language not in KNOWN]
+    assert nameless == [], f"say after the fence which of {', '.join(KNOWN)} it is"
+
+
+@pytest.mark.pages
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)])
+def test_the_blocks_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None:
+    faults: list[str] = []
+    with Session(tmp_path, whole_demo=page in WHOLE_DEMO) as session:
+        for block in blocks_of(page):
+            try:
+                wrong = session.run(block)
+            except Exception as error:
+                error.add_note(f"in the block at {block.place}")
+                raise
+            if wrong:
+                faults += [f"--- {block.place}", *wrong]
+            if wrong and block.language == "sh":
+                break  # what comes after would only follow from it
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("one", ELSEWHERE, ids=lambda one: one.pattern)
+def test_what_is_run_elsewhere_is_on_a_page_and_its_test_exists(
+    one: Elsewhere,
+) -> None:
+    assert any(one.matches(command) for command in all_commands()), "no page shows it any more"
+    file, _, name = one.where.partition("::" if "::" in one.where else ": ")
+    text = (ROOT / file).read_text("utf-8")
+    if "::" in one.where:
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+        names = {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, functions)}
+        assert name in names
+    else:
+        assert name in text
+
+
+@pytest.mark.parametrize(("typed", "same"), SAME_AS.items())
+def test_a_target_runs_what_is_run_in_its_place(typed: str, same: str) -> None:
+    _, recipe = (ROOT / "Makefile").read_text("utf-8").split(f"\n{typed.removeprefix('make ')}: ")
+    assert f"$(BIN)/{same}" in recipe.partition("\n\n")[0]
+    assert typed in {without_remark(command) for command in all_commands()}
+
+
+def test_a_wrong_output_and_a_failing_command_are_found(tmp_path: Path) -> None:
+    page = "```sh\necho 3 rows\n```\n\n```text\n4 rows\n```\n\n```sh\nfalse\n```\n"
+    shown, output, failing = blocks_of("page.md", page)
+    with Session(tmp_path) as session:
+        assert session.run(shown) == []
+        assert session.run(output)[:2] == ["shown:   4 rows", "printed: 3 rows"]
+        assert session.run(failing) == ["`false` left with 1, not 0:\n"]
+    assert output == Block("page.md", 5, ("text",), "4 rows\n", output_of=1)
