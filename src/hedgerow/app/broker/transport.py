@@ -130,11 +130,10 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
 
     def ack(self, message: ConsumerMessage) -> bool:
         """Note that a fetch is done: each of its batches, so that lag tools see them all."""
-        done = super().ack(message)
-        if done:
+        if not message.acked:
             for batch in message.value:
                 self._acked[_tp_of(batch)].append(batch.next_offset - 1)
-        return bool(done)
+        return bool(super().ack(message))
 
     async def _go_back(self) -> None:
         """Seek to the next undelivered offset wherever a fetch may have gone past it."""
