@@ -63,7 +63,7 @@ class Typist:
 def typed(embedded_stack: Stack, tmp_path: Path) -> Typist:
     topics = {
         f"HEDGEROW_TOPICS__{role}": f"wrong-{tmp_path.name}-{role.lower()}"
-        for role in ("READINGS", "PREDICTIONS", "ALERTS", "DEAD_LETTERS")
+        for role in ("READINGS", "PREDICTIONS", "ALERTS", "DEAD_LETTERS", "SENSOR_REGISTRY")
     }
     servers = {
         "HEDGEROW_KAFKA__BOOTSTRAP_SERVERS": embedded_stack.bootstrap,
@@ -101,7 +101,7 @@ def test_topics_that_are_missing_and_may_not_be_made(typed: Typist) -> None:
     failed = typed("worker", HEDGEROW_TOPICS__CREATE="false")
     assert failed.code == 9
     assert re.fullmatch(
-        r"missing topics: (\S+, ){3}\S+; run `hedgerow topics create`", failed.sentence
+        r"missing topics: (\S+, ){4}\S+; run `hedgerow topics create`", failed.sentence
     )
 
 
