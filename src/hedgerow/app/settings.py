@@ -158,7 +158,7 @@ class TopicSettings(Section):
         "expert-forecasts", description="where forecasts by others may come from"
     )
     sensor_registry: str = Field(
-        "sensor-registry", description="where facts about sensors are kept"
+        "sensor-registry", description="what is known of each sensor, one record each"
     )
     forward: bool = Field(False, description="hand expert_forecasts on to the readings' topic")
     partitions: int = Field(
@@ -257,8 +257,8 @@ class ProfileSettings(Section):
 
     name: str = Field(min_length=1, max_length=64, description="stands in predictions and metrics")
     match: tuple[str, ...] = Field(("*",), description="patterns over the series key")
-    kinds: tuple[str, ...] = Field((), description="of sensors in the registry; empty for any")
-    zones: tuple[str, ...] = Field((), description="of sensors in the registry; empty for any")
+    kinds: tuple[str, ...] = Field((), description="only sensors of these kinds in the registry")
+    zones: tuple[str, ...] = Field((), description="only sensors of these zones in the registry")
     period_seconds: float | None = Field(
         None,
         ge=1,
