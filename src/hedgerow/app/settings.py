@@ -233,7 +233,7 @@ class HttpSettings(Section):
 
 
 class AlertSettings(Section):
-    """Which alert rules a profile runs."""
+    """Which kinds of alert a profile raises."""
 
     bound: bool = Field(True, description="a reading passes a declared bound")
     forecast_breach: bool = Field(

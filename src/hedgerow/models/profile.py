@@ -42,7 +42,7 @@ class RiverExpert:
 
 @dataclass(frozen=True, slots=True)
 class AlertSwitches:
-    """Which alert rules a profile runs."""
+    """Which kinds of alert a profile raises."""
 
     bound: bool = True
     forecast_breach: bool = True
