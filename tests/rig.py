@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -80,11 +81,14 @@ class Rig:
             limits=self.limits,
         )
 
-    async def assign(self, partition: Partition = PARTITION) -> int:
+    async def assign(self, partition: Partition = PARTITION, *, log_end: int = 0) -> int:
         async def earliest(partitions: Sequence[Partition]) -> dict[Partition, int]:
             return dict.fromkeys(partitions, 0)
 
-        return (await self.holdings.assign([partition], earliest))[partition]
+        async def ends(partitions: Sequence[Partition]) -> dict[Partition, int]:
+            return dict.fromkeys(partitions, log_end)
+
+        return (await self.holdings.assign([partition], earliest, ends))[partition]
 
     async def feed(self, *batches: Batch) -> None:
         async def stream() -> AsyncIterator[Fetch]:
@@ -98,6 +102,13 @@ class Rig:
 
     async def save(self) -> None:
         await self.holdings.checkpoint_all(5.0)
+
+    async def checkpoint(self) -> None:
+        """Let the checkpoint come that is due next."""
+        self.clock.now += self.interval_seconds
+        self.holdings.checkpoint_when_due()
+        while saving := [held.saving for held in self.holdings.all() if held.saving]:
+            await asyncio.wait(saving)
 
     @property
     def learner(self) -> Learner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from rig import PARTITION, Record, Rig, batch, log
 
 from hedgerow.agents import holdings as module
+from hedgerow.agents.ports import Partition
 from hedgerow.models import EMPTY, CityModel, Profile, Registry, SensorFacts
 
 CITY = CityModel(
@@ -72,7 +74,7 @@ async def test_a_new_registry_waits_for_the_next_checkpoint() -> None:
     assert rig.meter.alerts["bound:open"] == 0
     assert rig.learner.registry == EMPTY
 
-    await rig.save()
+    await rig.checkpoint()
     await learned(rig, 36, 50)
 
     assert rig.learner.registry is LOW
@@ -83,9 +85,9 @@ async def test_a_partition_without_news_takes_it_too_and_stores_it() -> None:
     rig = rig_with(EMPTY)
     await rig.assign()
     await learned(rig, 0, 30)
-    await rig.save()
+    await rig.checkpoint()
     tell(rig, ROAD)
-    await rig.save()
+    await rig.checkpoint()
 
     rig.restart()
     tell(rig, None)
@@ -98,17 +100,82 @@ async def test_a_partition_without_news_takes_it_too_and_stores_it() -> None:
     assert rig.learner.registry is ROAD, "known, so not read again"
 
 
+async def test_a_replay_goes_by_the_registry_of_then() -> None:
+    rig = rig_with(EMPTY)
+    await rig.assign()
+    await learned(rig, 0, 20)
+    await rig.checkpoint()
+    await learned(rig, 20, 40)
+    published = rig.emitter.of("predictions")[20:] + rig.emitter.of("alerts")
+
+    rig.restart()
+    tell(rig, LOW)
+    rig.emitter.records.clear()
+    assert await rig.assign(log_end=40) == 20
+    await learned(rig, 20, 30)
+    await rig.checkpoint()
+    await learned(rig, 30, 40)
+
+    assert rig.learner.registry == EMPTY
+    assert rig.emitter.of("predictions") + rig.emitter.of("alerts") == published
+    await rig.checkpoint()
+    assert rig.learner.registry is LOW
+
+
+async def test_the_last_checkpoint_before_leaving_takes_no_other() -> None:
+    rig = rig_with(EMPTY)
+    await rig.assign()
+    await learned(rig, 0, 20)
+    tell(rig, LOW)
+    await rig.save()
+    assert rig.learner.registry == EMPTY
+
+
+async def test_a_partition_that_has_not_begun_is_not_saved() -> None:
+    rig = rig_with(LOW)
+
+    async def earliest(partitions: Sequence[Partition]) -> dict[Partition, int]:
+        await rig.save()
+        await rig.checkpoint()
+        return dict.fromkeys(partitions, 0)
+
+    await rig.holdings.assign([PARTITION], earliest)
+    assert PARTITION not in rig.store.rows or rig.store.rows[PARTITION].stored is None
+
+
+async def test_a_registry_that_breaks_the_learner_stops_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = rig_with(EMPTY)
+    await rig.assign()
+    await learned(rig, 0, 20)
+    await rig.checkpoint()
+    stored = rig.store.rows[PARTITION].stored
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(rig.learner, "by_registry", broken, raising=False)
+    tell(rig, LOW)
+    await rig.checkpoint()
+    await learned(rig, 20, 30)
+
+    assert [type(failure) for failure in rig.failures] == [ZeroDivisionError]
+    assert rig.holdings.get(PARTITION) is None
+    assert rig.store.rows[PARTITION].stored is stored
+
+
 @pytest.mark.parametrize("known", [None, LOW])
 async def test_what_cannot_be_read_changes_nothing(known: Registry | None) -> None:
     rig = rig_with(LOW)
     await rig.assign()
     await learned(rig, 0, 10)
-    await rig.save()
+    await rig.checkpoint()
     tell(rig, known)
     stored = rig.store.rows[PARTITION].stored
-    await rig.save()
+    await rig.checkpoint()
     await learned(rig, 10, 20)
-    await rig.save()
+    await rig.checkpoint()
 
     assert rig.learner.registry is LOW
     assert stored is not None
@@ -122,7 +189,7 @@ async def test_an_emptied_registry_is_a_change() -> None:
     await rig.assign()
     await learned(rig, 0, 10)
     tell(rig, EMPTY)
-    await rig.save()
+    await rig.checkpoint()
 
     assert rig.learner.registry == EMPTY
     stored = rig.store.rows[PARTITION].stored
@@ -154,11 +221,11 @@ async def test_while_a_change_is_not_stored_nothing_is_published(patient: None) 
     rig = rig_with(EMPTY)
     await rig.assign()
     await learned(rig, 0, 30)
-    await rig.save()
+    await rig.checkpoint()
     published = len(rig.emitter.records)
     tell(rig, LOW)
     rig.store.full = True
-    await rig.save()
+    await rig.checkpoint()
     feeding = asyncio.ensure_future(learned(rig, 30, 50))
     await asyncio.sleep(0.05)
     assert len(rig.emitter.records) == published
@@ -179,7 +246,7 @@ async def test_a_partition_that_is_lost_meanwhile_is_not_waited_for(patient: Non
     await learned(rig, 0, 10)
     tell(rig, LOW)
     rig.store.full = True
-    await rig.save()
+    await rig.checkpoint()
     feeding = asyncio.ensure_future(learned(rig, 10, 20))
     await asyncio.sleep(0.01)
 
@@ -242,7 +309,7 @@ async def _disturbed(plan: dict[int, object]) -> _Ran:
         elif "save" in str(act):
             if rig.learner.registry.version != known.version:
                 changes[at] = known
-            await rig.save()
+            await rig.checkpoint()
         if "crash" in str(act):
             plan = {edge: what for edge, what in plan.items() if edge != end}
             rig.restart()
@@ -260,7 +327,7 @@ async def _calm(changes: dict[int, Registry]) -> _Ran:
         at = end
         if end in changes:
             tell(rig, changes[end])
-            await rig.save()
+            await rig.checkpoint()
     await _settled(rig)
     return _Ran(rig, changes)
 
@@ -272,4 +339,4 @@ async def _settled(rig: Rig) -> None:
     holding = rig.holdings.get(PARTITION)
     assert holding is not None
     holding.saved_offset = -1
-    await rig.save()
+    await rig.checkpoint()

@@ -125,17 +125,19 @@ def test_a_file_changes_what_differs_and_removes_only_when_asked() -> None:
     assert changes(wanted, wanted, replace=True).count == 0
 
 
-def test_the_last_record_of_a_sensor_counts_and_a_bad_one_changes_nothing() -> None:
+def test_the_last_record_of_a_key_decides_and_of_a_bad_one_nothing_is_declared() -> None:
     table = SensorTable()
     for sensor in (HALL, BRIDGE, Sensor("hall", x=4.0, y=4.0)):
         table.take(*encode_sensor(sensor))
     table.take(b"bridge-7", b'{"sensor_id":"bridge-7","bound_upper":"x"}')
     table.take(b"gone", None)
+    table.take(b"\xff", None)
 
-    assert table.sensors == {"bridge-7": BRIDGE, "hall": Sensor("hall", x=4.0, y=4.0)}
+    assert table.sensors == {"hall": Sensor("hall", x=4.0, y=4.0)}
     assert list(table.refused) == [b"bridge-7"]
     table.take(*encode_sensor(BRIDGE))
     assert table.refused == {}
+    assert table.sensors["bridge-7"] == BRIDGE
 
 
 def test_sensors_are_chosen_by_id_or_name_kind_and_zone() -> None:

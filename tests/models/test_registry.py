@@ -22,7 +22,7 @@ from hedgerow.models import (
     encode_chunk,
 )
 from hedgerow.models.registry import EMPTY
-from hedgerow.models.snapshot.moving import deal
+from hedgerow.models.snapshot.moving import deal, without
 
 HOURLY = CityModel((Profile("all", period_seconds=3600, horizons=(1, 2), bound_upper=90.0),))
 
@@ -202,6 +202,37 @@ def test_a_snapshot_from_before_there_was_a_registry_is_read_and_stays_as_it_is(
     restored = Learner.restore(HOURLY, chunks)
     assert restored.registry == EMPTY
     assert state(restored) == chunks
+
+
+def test_a_damaged_registry_is_refused_also_where_it_is_known() -> None:
+    known = registry(bound_upper=5.0)
+    learner = Learner(HOURLY, registry=known)
+    run(learner, one_series(values(30)))
+    chunks = state(learner)
+
+    assert Learner.restore(HOURLY, chunks, known=known).registry is known
+    chunks["registry"] = chunks["registry"][:-1] + bytes([chunks["registry"][-1] ^ 1])
+    with pytest.raises(SnapshotError, match="registry: chunk was changed"):
+        Learner.restore(HOURLY, chunks, known=known)
+
+
+def test_a_series_whose_period_has_just_changed_can_be_moved_and_left_behind() -> None:
+    log = city_log(3, 300)
+    learner = Learner(CityModel((Profile("all", horizons=(1, 4), period_seconds=3600.0),)))
+    run(learner, log)
+    who, other = (
+        log.sensor_ids[0],
+        next(name for name in log.sensor_ids if name != log.sensor_ids[0]),
+    )
+    learner = learner.by_registry(Registry({who: SensorFacts(period_seconds=600.0)}))
+    names = set(learner.series.sensor_ids)
+
+    rest = without(learner, [(other, "")])
+
+    assert who in rest.series.sensor_ids
+    dealt = deal([rest], city=rest.city, partitions=2, target_of=lambda sensor: int(sensor == who))
+    assert set(dealt.learners[1].series.sensor_ids) == {who}
+    assert {s for one in dealt.learners for s in one.series.sensor_ids} <= names
 
 
 @pytest.mark.parametrize("what", ["missing", "another", "changed"])

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 SLICE_BYTES = 2**20  # copied without a pause: 0.5 to 2 ms, new memory's page faults included
 COPIED_AT_ONCE_BYTES = 4 * 2**20  # of rows that are copied because they are about to be stepped
+UNKNOWN = 2**63 - 1  # how far a log reaches, until the broker was asked
 NOWHERE = -1  # next offset of a partition whose start has yet to be asked for
 
 
@@ -41,6 +42,9 @@ class Holding:
     settled : bool
         Whether the registry that `learner` goes by is in the store. While it is not, nothing is
         learned: a crash would replay what follows by the registry before.
+    replayed_until : int
+        How far the log reached when the state was loaded. Up to there it may have been published
+        before, by the registry that the state goes by; so no other one is taken.
     """
 
     claim: Claim
@@ -52,6 +56,7 @@ class Holding:
     stored_at: float
     progress: Progress = Progress()
     settled: bool = True
+    replayed_until: int = 0
     saving: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
@@ -67,6 +72,8 @@ class Holding:
         From here until it is stored nothing is stepped, so that rebuilding can take its time.
         """
         if registry is None or registry.version == self.learner.registry.version:
+            return
+        if self.next_offset < self.replayed_until:
             return
         self.settled = False
         self.learner.notes.clear()  # those of its own restoring were told then

@@ -26,7 +26,7 @@ from hedgerow.agents.errors import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from hedgerow.agents.holding import NOWHERE, Holding, cancelled, encoded
+from hedgerow.agents.holding import NOWHERE, UNKNOWN, Holding, cancelled, encoded
 from hedgerow.agents.ports import (
     Checkpoint,
     Claim,
@@ -146,7 +146,7 @@ class Holdings:
                 if held is None:
                     self._unsaved.discard(partition)
                 elif held.saving is None:
-                    self._begin(held)
+                    self._begin(held, None)
                 if held is not None and held.saving is not None:
                     await asyncio.wait([held.saving])
 
@@ -157,7 +157,7 @@ class Holdings:
         """
         while (held := self._held.get(partition)) is not None and not held.settled:
             if held.saving is None:
-                self._begin(held)
+                self._begin(held, None)
             if held.saving is not None:
                 await asyncio.wait([held.saving])
             if not held.settled:
@@ -170,6 +170,7 @@ class Holdings:
         self,
         partitions: Iterable[Partition],
         start_of: StartOf,
+        ends_of: StartOf | None = None,
     ) -> Mapping[Partition, int]:
         """Take exactly these partitions and tell where each goes on.
 
@@ -182,6 +183,9 @@ class Holdings:
             The whole assignment.
         start_of : Callable
             Asked once, for all partitions without state: where they begin.
+        ends_of : Callable, optional
+            Asked once, for all partitions that were loaded: how far their logs reach. Up to there
+            somebody else may have published, by the registry that the state goes by.
 
         Raises
         ------
@@ -203,6 +207,7 @@ class Holdings:
             async with asyncio.timeout(self._load_seconds):
                 await self._take_all(wanted)
                 await self._start_new(start_of)
+                await self._note_replays(ends_of)
         except TimeoutError:
             raise StoreUnavailable(
                 f"the state of {len(wanted)} partitions could not be loaded within "
@@ -250,6 +255,15 @@ class Holdings:
             new[partition].due_at = self._clock.monotonic()  # "latest" must not move by a crash
             logger.info("%s: no state yet, starts at offset %d", partition, offset)
 
+    async def _note_replays(self, ends_of: StartOf | None) -> None:
+        """Note how far what was loaded may have been published before, for registries' sake."""
+        loaded = {p: held for p, held in self._held.items() if held.replayed_until == UNKNOWN}
+        known: Mapping[Partition, int] = {}
+        if loaded and ends_of is not None and self._registry is not None:
+            known = await ends_of(sorted(loaded))
+        for partition, held in loaded.items():
+            held.replayed_until = known.get(partition, 0)
+
     async def _keep_or_load(self, partition: Partition) -> None:
         held = self._held.get(partition)
         if held is not None and await self._store.holds(held.claim):
@@ -285,6 +299,7 @@ class Holdings:
             generation=stored.generation,
             saved_offset=stored.next_offset,
             settled=found is not None or self._registry is None,
+            replayed_until=0 if found is None else UNKNOWN,
             due_at=self._clock.monotonic() + self._interval,
             stored_at=self._clock.monotonic(),
         )
@@ -306,23 +321,27 @@ class Holdings:
 
     def checkpoint_when_due(self) -> None:
         """Start the checkpoint that has been due for longest, if one is and none is under way."""
-        first = min(self._held.values(), key=lambda held: held.due_at, default=None)
+        begun = (held for held in self._held.values() if held.next_offset != NOWHERE)
+        first = min(begun, key=lambda held: held.due_at, default=None)
         if first is None or self._clock.monotonic() < first.due_at:
             return
         if all(held.saving is None for held in self._held.values()):
-            self._begin(first)
+            self._begin(first, self._declared())
 
     async def checkpoint_all(self, limit_seconds: float) -> None:
-        """Save everything held that has news, waiting at most so long (rebalance, shutdown)."""
+        """Save everything held that has news, waiting at most so long (rebalance, shutdown).
+
+        There is no time for another registry then: whoever goes on takes it.
+        """
         for holding in self.all():
-            if holding.saving is None:
-                self._begin(holding)
+            if holding.saving is None and holding.next_offset != NOWHERE:
+                self._begin(holding, None)
         running = [held.saving for held in self._held.values() if held.saving is not None]
         if running:
             await asyncio.wait(running, timeout=limit_seconds)
         for holding in self.all():  # news since a checkpoint that was already running
             if holding.saving is None and holding.next_offset != holding.saved_offset:
-                self._begin(holding)
+                self._begin(holding, None)
         running = [held.saving for held in self._held.values() if held.saving is not None]
         if running:
             await asyncio.wait(running, timeout=limit_seconds)
@@ -330,11 +349,11 @@ class Holdings:
     def _declared(self) -> Registry | None:
         return None if self._registry is None else self._registry.current()
 
-    def _begin(self, holding: Holding) -> None:
+    def _begin(self, holding: Holding, registry: Registry | None) -> None:
         holding.due_at = self._clock.monotonic() + self._interval
-        holding.saving = asyncio.ensure_future(self._checkpoint(holding))
+        holding.saving = asyncio.ensure_future(self._checkpoint(holding, registry))
 
-    async def _checkpoint(self, holding: Holding) -> None:
+    async def _checkpoint(self, holding: Holding, registry: Registry | None) -> None:
         """Write the state as it is now; whatever fails, the next checkpoint is a full one.
 
         Where there is no news it asks whether what was written last still stands.
@@ -342,7 +361,7 @@ class Holdings:
         began = self._clock.monotonic()
         partition, outcome = holding.claim.partition, "unavailable"
         try:
-            await holding.take_registry(self._declared())
+            await holding.take_registry(registry)
             if holding.next_offset == holding.saved_offset and holding.settled:
                 await self._store.check(holding.claim, holding.generation)
             else:
@@ -367,6 +386,11 @@ class Holdings:
         except StoreUnavailable as error:
             self._unavailable(holding, error)
         except (EmitFailed, Refused, StoreCorrupt) as error:
+            self._on_failure(error)
+        except Exception as error:  # the learner cannot be trusted: the last checkpoint stands
+            logger.exception("%s: cannot be saved", partition)
+            self._held.pop(partition, None)
+            self._unsaved.discard(partition)
             self._on_failure(error)
         finally:
             holding.saving = None

@@ -1,7 +1,7 @@
 """What every agent's loop has in common: take a batch that fits, step it, checkpoint when due.
 
-Before: ``app/broker/transport`` delivers runs of messages of one partition. After: the ``_step`` of
-``agents/forecast`` or ``agents/forward``.
+Before: ``app/broker/transport`` delivers fetches, a batch of each partition that has something.
+After: the ``_step`` of ``agents/forecast`` or ``agents/forward``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What an agent needs from the outside: a state store, an emitter and a clock.
 
-Before: the transport hands the agent a batch. After: ``app`` gives each port a body (Redis,
+Before: the transport hands the agent a fetch. After: ``app`` gives each port a body (Redis,
 the confluent-kafka producer, the machine's clock); tests give it a fake that passes the same
 contract suite.
 """

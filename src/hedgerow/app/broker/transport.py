@@ -89,7 +89,8 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
         if not self.flow_active:
             self._seek_back.update(records)
             return
-        if self._seek_back:  # assigned anew while this fetch was under way: it may be stale
+        if self._seek_back:  # sought anew while this fetch was under way: it may be stale
+            self._seek_back.update(records)  # none of it was handed over
             return
         generation = self.app.consumer_generation_id
         fetches: dict[str, list[Batch]] = defaultdict(list)
@@ -245,7 +246,7 @@ class BatchTransport(stock.Transport):  # type: ignore[misc]
         self, *args: Any, assign: Assign, go_on: GoOn, polled: Polled, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        # The fetcher, made deep inside the consumer, looks this name up whenever it fetches.
+        # Deep inside the stock consumer these names are looked up when they are needed.
         fetcher.PartitionRecords = _ParsedRecords
         consumer.Fetcher = _PacedFetcher
         self._make = partial(BatchConsumer, assign=assign, go_on=go_on, polled=polled)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from fnmatch import fnmatchcase
 
 from hedgerow.app.broker.tail import Tail
@@ -25,8 +26,8 @@ class SensorTable:
     sensors : dict of str to Sensor
         As the records taken so far leave them.
     refused : dict of bytes to str
-        What is wrong with records that cannot be used, by their keys, in sentences; such a
-        record changes nothing.
+        What is wrong with records that cannot be used, by their keys, in sentences. The last
+        record of a key decides, also such a one: older ones may be compacted away.
 
     Examples
     --------
@@ -46,9 +47,9 @@ class SensorTable:
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record in the order of the topic."""
         self.refused.pop(key, None)
+        with suppress(UnicodeDecodeError):  # then no sensor has that id
+            self.sensors.pop((key or b"").decode("utf-8", "surrogatepass"), None)
         if value is None:
-            if key is not None:
-                self.sensors.pop(key.decode("utf-8", "surrogatepass"), None)
             return
         try:
             sensor = decode_sensor(key, value)

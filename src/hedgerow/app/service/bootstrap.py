@@ -40,7 +40,7 @@ from hedgerow.app.state.store import RedisStateStore
 from hedgerow.topics import ReadingDecoder
 
 MAX_POLL_RECORDS = 2_000  # bounds the time of one step, and so the loop's longest silence
-BUFFERED_BATCHES = 4  # decoded and learned one by one; more only costs memory
+BUFFERED_FETCHES = 4  # decoded and learned one by one; more only costs memory
 REQUEST_SECONDS = 90.0
 
 
@@ -129,13 +129,16 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
 
     async def assign(partitions: Iterable[Partition]) -> Mapping[Partition, int]:
         try:
-            return await holdings.assign(partitions, start_of)
+            return await holdings.assign(partitions, start_of, ends_of)
         except Exception as error:
             failure(error)
             raise
 
     async def start_of(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         return await _start_offsets(app.consumer, partitions, settings.start)
+
+    async def ends_of(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return await _start_offsets(app.consumer, partitions, Start.LATEST)
 
     def go_on(partition: Partition, due: int, earliest: int, end: int) -> int | None:
         try:
@@ -312,7 +315,7 @@ def _faust_app(settings: Settings) -> FaustApp:
         broker_max_poll_records=MAX_POLL_RECORDS,
         consumer_auto_offset_reset="none",  # a gap is not passed over in silence
         consumer_group_instance_id=kafka.instance_id,
-        stream_buffer_maxsize=BUFFERED_BATCHES,
+        stream_buffer_maxsize=BUFFERED_FETCHES,
         stream_recovery_delay=0.0,
         stream_wait_empty=False,
         TableManager=NoTables,

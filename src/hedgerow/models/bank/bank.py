@@ -1,4 +1,4 @@
-"""A bank: the rows of all series of one profile and period, stepped together.
+"""A bank: the rows of all series of one profile, period and number of companions, in one step.
 
 ``learner`` sorts a batch's readings by bank; a bank runs the compiled kernel over them and
 remembers which of its rows changed since the last snapshot.

@@ -36,6 +36,7 @@ def by_registry(learner: Learner, registry: Registry, *, max_series: int) -> Lea
         if learner.series.banks[one] != NOWHERE:
             bank = learner.banks[learner.series.banks[one]]
             bank.bound(int(learner.series.rows[one]), registry.of(learner.series.sensor_ids[one]))
+    learner.signals.follow(learner.series, learner.banks)  # here, not in the next step
     return learner
 
 

@@ -195,8 +195,9 @@ def _move(source: Learner, series: int, target: Learner) -> None:
     new = target.series.add(old.sensor_ids[series], old.quantities[series], profile)
     source.silence.move(series, target.silence, new, int(target.series.sensors[new]))
     if old.banks[series] == NOWHERE:
-        target.nursery.infants[new] = source.nursery.infants[series]
-        target.nursery.dirty = True
+        if series in source.nursery.infants:  # not before the first reading of another period
+            target.nursery.infants[new] = source.nursery.infants[series]
+            target.nursery.dirty = True
         return
     bank = source.banks[int(old.banks[series])]
     number = target.bank_number(profile, bank.period_ms, bank.layout.sizes.places)

@@ -75,9 +75,10 @@ def stored_registry(chunks: Mapping[str, bytes], known: Registry = EMPTY) -> Reg
         version = _chunk(chunks, "meta").meta.get("registry", "")
         if not version:
             return EMPTY
-        if version == known.version and REGISTRY in chunks:
+        chunk = _chunk(chunks, REGISTRY)  # checked also where it is known: it is kept as it is
+        if version == known.version:
             return known
-        registry = Registry.from_chunk(_chunk(chunks, REGISTRY))
+        registry = Registry.from_chunk(chunk)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SnapshotError(
             f"registry: it does not hold together: {type(error).__name__}: {error}"
