@@ -238,7 +238,7 @@ async def undisturbed(town: Town, taken: list[tuple[int, Registry]]) -> dict[str
         at = end
         if registry is not None:
             source.known = registry
-            await rig.save()
+            await rig.checkpoint()
     return {
         topic: once([record.value or b"" for record in rig.emitter.of(topic)])
         for topic in ("predictions", "alerts")
