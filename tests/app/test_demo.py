@@ -172,7 +172,7 @@ def test_the_readme_shows_what_the_demo_prints(sample: list[list[str]]) -> None:
     assert sum(1 for _ in feed.rows()) > 0  # to its end: then it knows what it sent
     lines = [" ".join(line.split()) for line in printed(board).splitlines()]
     assert [line for line in lines if line.strip("─") not in readme] == []
-    assert f"replays {len(sample) - 1:,} real measurements" in readme
+    assert f"replays {len(sample) - 1:,} real readings" in readme
     assert f"messages {feed.expected.messages:,} = " in readme
     assert f"readings {feed.expected.readings:,} = " in readme
 
