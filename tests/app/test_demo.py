@@ -24,13 +24,16 @@ from hedgerow.app.demo import run, run_demo
 from hedgerow.app.demo.accounting import Accounts
 from hedgerow.app.demo.feed import BAD_MESSAGES, SAMPLE, Expected, Feed
 from hedgerow.app.demo.scoreboard import score_table, tally
+from hedgerow.app.demo.sensors import city_sensors
 from hedgerow.app.demo.stories import best_stories, count_table
 from hedgerow.app.demo.watch import WatchedWorker
 from hedgerow.app.errors import DemoFailed
+from hedgerow.app.registry.declared import declared
+from hedgerow.app.registry.table import SensorTable, chosen, read_table
 from hedgerow.app.replay.readings_file import BadRow
-from hedgerow.app.settings import load_settings
-from hedgerow.models import ReferenceScore, SeriesScore
-from hedgerow.topics import Alert
+from hedgerow.app.settings import Settings, load_settings
+from hedgerow.models import ReferenceScore, SensorFacts, SeriesScore
+from hedgerow.topics import Alert, Sensor, encode_sensor
 
 HOUR_MS = 3_600_000
 LINUX = Path("/proc/self/stat").exists()
@@ -96,6 +99,29 @@ def test_the_sample_is_small_and_replays_without_a_bad_row() -> None:
     feed = Feed()
     assert not [row for row in feed.rows() if isinstance(row, BadRow)]
     assert feed.fraction == 1.0
+
+
+# ---------------------------------------------------------------- the registry
+
+
+def test_every_sensor_of_the_sample_has_a_name_kind_unit_and_a_place_of_its_own(
+    sample: list[list[str]],
+) -> None:
+    ids = {line[0] for line in sample[1:]}
+    table = SensorTable()
+    for sensor in city_sensors(ids):
+        table.take(*encode_sensor(sensor))
+    assert (set(table.sensors), table.refused) == (ids, {})
+    known = table.sensors.values()
+    assert all(one.name and one.kind and one.unit for one in known)
+    assert len({(one.x, one.y) for one in known} - {(None, None)}) == len(ids)
+    assert len({one.name for one in known}) == len(ids)
+
+
+def test_the_registry_of_the_demo_declares_nothing_that_is_learned_by(little: Path) -> None:
+    registry = declared({one.sensor_id: one for one in city_sensors(Feed(little).sensor_ids())})
+    for who in Feed(little).sensor_ids():
+        assert registry.of(who) == SensorFacts(kind=who.partition("-")[0])
 
 
 # ---------------------------------------------------------------- the feed
@@ -299,9 +325,20 @@ def test_every_kind_of_alert_fits_into_the_table() -> None:
 # ---------------------------------------------------------------- the whole
 
 
-def test_the_demo_ends_by_itself_with_scores_and_accounts(little: Path) -> None:
+def test_the_demo_ends_by_itself_with_scores_accounts_and_a_registry(
+    little: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered: list[Sensor] = []
+
+    def show(settings: Settings, feed: Feed, results: Console, *, rate: float) -> None:
+        registered.extend(read_table(settings).sensors.values())
+        shows(settings, feed, results, rate=rate)
+
+    shows = run._show
+    monkeypatch.setattr(run, "_show", show)
     results, progress = console(), console()
     run_demo(results, progress, feed=Feed(little, trouble_after=3000))
+    assert chosen(registered) == city_sensors(Feed(little).sensor_ids())
     shown = printed(results)
     for kind in ("traffic", "bikes", "wind", "parking", "pedestrian"):
         assert re.search(rf"^{kind} .*%", shown, re.MULTILINE)
@@ -355,16 +392,25 @@ class _KeptWorker:
             raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["in an environment", "installed"])
 def test_a_kept_demo_says_how_to_look_at_it_and_ends_well_on_ctrl_c(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
 ) -> None:
+    activate = tmp_path / "bin" / "activate"
+    if own:
+        activate.parent.mkdir()
+        activate.touch()
+    monkeypatch.setattr("hedgerow.app.demo.run.sys.prefix", str(tmp_path))
     monkeypatch.setattr("hedgerow.app.demo.run.time.sleep", lambda _: None)
-    results = console()
+    results = Console(file=StringIO(), width=500, markup=False, highlight=False)
     worker = _KeptWorker(tmp_path / "worker.log")
     environment = {"HEDGEROW_REDIS__URL": "redis://here", "HEDGEROW_CONFIG": None}
     run._keep(results, cast(WatchedWorker, worker), environment)
     shown = printed(results)
-    assert "  export HEDGEROW_REDIS__URL=redis://here\n" in shown
+    activates = f"  . {activate}\n" if own else ""
+    assert (
+        f"In another terminal:\n\n{activates}  export HEDGEROW_REDIS__URL=redis://here\n" in shown
+    )
     assert "HEDGEROW_CONFIG" not in shown
     assert "  curl http://127.0.0.1:8123/metrics\n" in shown
     assert "In a browser:\n\n  http://127.0.0.1:8123/console/\n" in shown

@@ -14,7 +14,9 @@ from stack.fixtures import Stack
 
 from hedgerow.app.demo.feed import SAMPLE
 from hedgerow.app.demo.run import CITY
-from hedgerow.topics import format_time
+from hedgerow.app.demo.sensors import city_sensors, register
+from hedgerow.app.settings import KafkaSettings, Settings, TopicSettings
+from hedgerow.topics import Sensor, format_time
 
 MINUTE = 60_000
 LIVE_FROM = 1_751_328_000_000  # 2025-07-01, where the sample ends
@@ -103,6 +105,21 @@ class LiveCity:
         for sensor, at, value in sample(rows):
             self._send(sensor, f'{{"sensor_id":"{sensor}","timestamp":"{at}","value":{value}}}')
         self._producer.flush(60)
+
+    def register(self, *sensors: Sensor) -> None:
+        """Tell the registry of sensors."""
+        servers = self.environment["HEDGEROW_KAFKA__BOOTSTRAP_SERVERS"]
+        topic = self.environment["HEDGEROW_TOPICS__SENSOR_REGISTRY"]
+        settings = Settings(
+            kafka=KafkaSettings(bootstrap_servers=servers),
+            topics=TopicSettings(sensor_registry=topic),
+        )
+        register(settings, sensors)
+
+    def register_sample(self, rows: int) -> None:
+        """Tell the registry of the sample's sensors, as the demo does, and of the live one."""
+        sensors = city_sensors(sensor for sensor, _, _ in sample(rows))
+        self.register(*sensors, Sensor("live-1", kind="live", unit="cars", x=5.5, y=0.0))
 
     def publish_rubbish(self) -> None:
         """Publish a message that becomes a dead letter."""

@@ -11,8 +11,6 @@ from console.live_city import LIVE_FROM, MINUTE, LiveCity
 from selenium.webdriver.common.keys import Keys
 from stack.fixtures import Stack
 
-from hedgerow.app.registry.send import changes, send
-from hedgerow.app.settings import KafkaSettings, Settings, TopicSettings
 from hedgerow.topics import Sensor
 
 pytestmark = pytest.mark.browser
@@ -54,16 +52,6 @@ def city(embedded_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Liv
     return LiveCity(embedded_stack, "mapped", tmp_path_factory.mktemp("mapped"))
 
 
-def register(city: LiveCity, *sensors: Sensor) -> None:
-    environment = city.environment
-    settings = Settings(
-        kafka=KafkaSettings(bootstrap_servers=environment["HEDGEROW_KAFKA__BOOTSTRAP_SERVERS"]),
-        topics=TopicSettings(sensor_registry=environment["HEDGEROW_TOPICS__SENSOR_REGISTRY"]),
-    )
-    wanted = {sensor.sensor_id: sensor for sensor in sensors}
-    send(settings, changes({}, wanted), lambda _: None)
-
-
 @pytest.fixture(scope="module")
 def url(city: LiveCity) -> Iterator[str]:
     worker = city.worker("mapped", HEDGEROW_CHECKPOINT__INTERVAL_SECONDS="0.5")
@@ -82,7 +70,7 @@ def whole(page: Page, url: str, city: LiveCity) -> str:
     page.look_at(url)
     page.wait("return document.getElementById('found').textContent === '4'", seconds=60)
     assert page.run("return document.getElementById('map').hidden"), "nobody has a position"
-    register(city, *NAMED)
+    city.register(*NAMED)
     page.wait("return !document.getElementById('map').hidden")
     return url
 
@@ -188,10 +176,12 @@ def test_the_legend_names_every_colour_and_nothing_is_complained_of(page: Page, 
 
 
 def test_ten_thousand_sensors_stay_smooth(page: Page, whole: str, city: LiveCity) -> None:
-    register(
-        city, *(Sensor(f"far-{n}", longitude=12.4 + n % 100 / 300, latitude=55.6 + n // 100 / 500)
-                for n in range(MANY))
-    )  # fmt: skip
+    city.register(
+        *(
+            Sensor(f"far-{n}", longitude=12.4 + n % 100 / 300, latitude=55.6 + n // 100 / 500)
+            for n in range(MANY)
+        )
+    )
     page.look_at(whole)
     page.wait(
         "return document.getElementById('map-count').textContent === '10,003 sensors'", seconds=60

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.browser
 
 SAMPLE_ROWS = 60_000  # the last two months: enough for every expert to have learned the week
 LIVE_READINGS = 40
-SMALLEST_PICTURE, LARGEST_PICTURE = 20_000, 300_000  # bytes
-PICTURE = (1200, 750)
+SMALLEST_PICTURE, LARGEST_PICTURE = 20_000, 450_000  # bytes
+PICTURE = (1200, 1200)
 CHARTED = "pedestrian-8-darby-street-ns"
 
 
@@ -29,6 +29,7 @@ def city(embedded_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Liv
 @pytest.fixture(scope="module")
 def url(city: LiveCity) -> Iterator[str]:
     worker = city.worker("first")
+    city.register_sample(SAMPLE_ROWS)
     city.publish_sample(SAMPLE_ROWS)
     for _ in range(LIVE_READINGS):
         city.send("live-1", 50.0)
@@ -45,6 +46,7 @@ def whole(page: Page, url: str) -> str:
         "return document.getElementById('found').textContent === '56'",
         seconds=60,
     )
+    page.wait("return document.getElementById('map-count').textContent === '56 sensors'")
     return url
 
 
@@ -112,7 +114,7 @@ def test_the_keys_are_enough(page: Page, whole: str) -> None:
     page.press(Keys.ARROW_DOWN)
     assert page.focused() == "list"
     page.press(Keys.ENTER)
-    page.wait("return document.getElementById('chosen-title').textContent === 'wind-farm'")
+    page.wait("return document.getElementById('chosen-title').textContent === 'Wind Farm'")
     page.press("/", Keys.ESCAPE, Keys.ARROW_DOWN)
     page.press(Keys.END, Keys.ARROW_UP, Keys.ARROW_DOWN, Keys.HOME, Keys.ARROW_DOWN)
     page.wait(
@@ -208,6 +210,11 @@ def test_nothing_scrolls_sideways(page: Page, whole: str, size: tuple[int, int])
         ".filter(one => one.offsetParent && one.offsetHeight < 24).map(one => one.outerHTML)"
     )
     assert small == [], "fingers need some room"
+    broken = page.run(
+        "return [...document.querySelectorAll('.row .value')]"
+        ".filter(one => one.offsetHeight > 30).map(one => one.textContent)"
+    )
+    assert broken == [], "a value and its unit stand in one line"
 
 
 def test_nothing_comes_from_outside_and_nothing_is_complained_of(page: Page, whole: str) -> None:
@@ -249,6 +256,7 @@ def test_pictures(
     page.wait("return document.querySelectorAll('#bars li').length > 0")
     page.wait("return document.getElementById('errors-about').textContent.includes('168')")
     page.wait("return document.getElementById('trouble').hidden")
+    page.wait("return !document.getElementById('map').hidden")
     page.wait("return /\\blag\\s0\\b/.test(document.getElementById('health').innerText)")
     if size is PHONE:
         page.run("document.getElementById('chosen').scrollIntoView({behavior: 'instant'})")

@@ -110,6 +110,10 @@ class Feed:
             readings=self._rows + sum(bad.readings for bad in BAD_MESSAGES) + LATE.readings + 1,
         )
 
+    def sensor_ids(self) -> set[str]:
+        """Read the file for who sends in it."""
+        return {row.sensor_id for row in self._file.rows() if not isinstance(row, BadRow)}
+
     def rows(self) -> Iterator[Row | BadRow]:
         """Give every message, once; but the reading before the trouble twice."""
         row: Row | BadRow | None = None

@@ -1,4 +1,4 @@
-"""The demo from start to end: stack, worker, replay, scoreboard, accounting.
+"""The demo from start to end: stack, registry, worker, replay, scoreboard, accounting.
 
 Everything runs as it would in a city: the worker is a process of its own, the readings go
 through the broker, the scores and counts are read from the state in Redis.
@@ -7,6 +7,8 @@ through the broker, the scores and counts are read from the state in Redis.
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +24,7 @@ from hedgerow.app.cli.progress import ReplayProgress
 from hedgerow.app.demo.accounting import Accounts, read_learners
 from hedgerow.app.demo.feed import BAD_MESSAGES, LATE, Feed
 from hedgerow.app.demo.scoreboard import score_table, tally
+from hedgerow.app.demo.sensors import city_sensors, register
 from hedgerow.app.demo.stories import best_stories, count_table
 from hedgerow.app.demo.watch import WatchedWorker
 from hedgerow.app.embedded.servers import EmbeddedStack, free_port
@@ -66,6 +69,7 @@ def run_demo(
         with _applied(environment):
             settings = load_settings()
         ensure_topics(settings)
+        register(settings, city_sensors(feed.sensor_ids()))
         with WatchedWorker(stack.directory / "worker.log", environment, port) as worker:
             worker.wait_ready(READY_SECONDS)
             report, seconds = _learn(settings, worker, feed, progress)
@@ -243,6 +247,9 @@ def _keep(results: Console, worker: WatchedWorker, environment: Mapping[str, str
     results.print("\nIt goes on running until Ctrl-C. In a browser:\n")
     results.print(f"  {worker.url}/console/")
     results.print("\nIn another terminal:\n")
+    activate = Path(sys.prefix, "bin", "activate")
+    if activate.is_file():  # else the command is found without
+        results.print(f"  . {shlex.quote(str(activate))}")
     for name, value in environment.items():
         if value is not None and name != "HEDGEROW_HTTP__PORT":
             results.print(f"  export {name}={value}")

@@ -25,6 +25,7 @@ function register({ first, sensors: some }) {
   map.place(sensors);
   list.name();
   detail.name();
+  if (detail.view) detail.now(detail.view);
   tellAlerts();
 }
 
