@@ -30,7 +30,7 @@ from hedgerow.agents.ports import Batch, Fetch, Partition
 
 logger = logging.getLogger(__name__)
 
-PACE_SECONDS = 0.01  # from one fetch to the next: every batch costs some 0.3 ms
+PACE_SECONDS = 0.02  # from one fetch to the next: every batch costs some 0.3 ms
 
 Polled = Callable[[float], None]  # told how long a fetch was waited for, in seconds
 
