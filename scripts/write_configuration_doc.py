@@ -6,7 +6,6 @@ should be (exit code 1 if not).
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -16,13 +15,14 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import BaseMetadata
+from generated import ROOT, write_or_check
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from hedgerow.app.settings import ProfileSettings, Settings
 
-PATH = Path(__file__).parent.parent / "docs" / "configuration.md"
+PATH = ROOT / "docs" / "configuration.md"
 INTRODUCTION = """\
 <!-- Written by scripts/write_configuration_doc.py from the settings' types; edit there. -->
 # Configuration
@@ -192,19 +192,5 @@ def _default(field: FieldInfo) -> str:
     return f"`{json.dumps(value.value if isinstance(value, Enum) else value)}`"
 
 
-def main() -> int:
-    """Write the file, or compare it with what it should be."""
-    parser = argparse.ArgumentParser(description="Write docs/configuration.md.")
-    parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if stale")
-    if not parser.parse_args().check:
-        PATH.write_text(configuration_doc(), encoding="utf-8")
-        return 0
-    if PATH.is_file() and PATH.read_text(encoding="utf-8") == configuration_doc():
-        return 0
-    stale = "docs/configuration.md is stale; run python scripts/write_configuration_doc.py"
-    print(stale, file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PATH, configuration_doc()))

@@ -6,9 +6,9 @@ should be (exit code 1 if not).
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
+
+from generated import ROOT, write_or_check
 
 from hedgerow.app.service.metric_catalogue import (
     CATALOGUE,
@@ -18,7 +18,7 @@ from hedgerow.app.service.metric_catalogue import (
     Spread,
 )
 
-PATH = Path(__file__).parent.parent / "docs" / "metrics.md"
+PATH = ROOT / "docs" / "metrics.md"
 
 INTRODUCTION = """\
 <!-- Written by scripts/write_metrics_doc.py from src/hedgerow/app/service/metric_catalogue.py. -->
@@ -59,18 +59,5 @@ def _labels(metric: Described) -> str:
     return ", ".join(f"`{label}`" for label in metric.labels)
 
 
-def main() -> int:
-    """Write the file, or compare it with what it should be."""
-    parser = argparse.ArgumentParser(description="Write docs/metrics.md.")
-    parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if stale")
-    if not parser.parse_args().check:
-        PATH.write_text(metrics_doc(), encoding="utf-8")
-        return 0
-    if PATH.is_file() and PATH.read_text(encoding="utf-8") == metrics_doc():
-        return 0
-    print("docs/metrics.md is stale; run python scripts/write_metrics_doc.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PATH, metrics_doc()))

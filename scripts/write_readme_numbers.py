@@ -6,14 +6,14 @@ they should be (exit code 1 if not).
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import textwrap
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+from generated import ROOT, write_or_check
+
+PATH = ROOT / "README.md"
 MARKS = re.compile(r"(<!-- numbers: .*? -->\n).*?(<!-- /numbers -->)", re.DOTALL)
 NAMES = ("performance", "accuracy", "anomaly")
 ENGINES = {
@@ -94,23 +94,14 @@ def _rows(page: str, heads: str) -> dict[str, list[str]]:
     return rows
 
 
-def main() -> int:
-    """Write the numbers, or compare them with what they should be."""
-    parser = argparse.ArgumentParser(description="Write the numbers of README.md.")
-    parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if stale")
+def readme() -> str:
+    """Give the whole text: what stands there, with these numbers between the marks."""
     pages = ((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in NAMES)
-    text = numbers(*pages)
-    before = README.read_text("utf-8")
-    after = MARKS.sub(lambda marks: marks[1] + text + marks[2], before)
-    if not parser.parse_args().check:
-        README.write_text(after, "utf-8")
-        return 0
-    if before == after and text in before:
-        return 0
-    stale = "README.md's numbers are stale; run python scripts/write_readme_numbers.py"
-    print(stale, file=sys.stderr)
-    return 1
+    text, before = numbers(*pages), PATH.read_text("utf-8")
+    if not MARKS.search(before):
+        raise SystemExit("README.md has lost the marks between which its numbers stand")
+    return MARKS.sub(lambda marks: marks[1] + text + marks[2], before)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PATH, readme()))

@@ -6,13 +6,12 @@ should be (exit code 1 if not).
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import msgspec
+from generated import ROOT, write_or_check
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hedgerow.topics import (
@@ -32,7 +31,7 @@ from hedgerow.topics import (
 from hedgerow.topics.messages import REASON_MEANINGS, Limits
 from hedgerow.topics.records import DEAD_LETTER_HEADERS, REPLAY_HEADERS
 
-PATH = Path(__file__).parent.parent / "docs" / "topics.md"
+PATH = ROOT / "docs" / "topics.md"
 
 INTRODUCTION = """\
 <!-- Written by scripts/write_topics_doc.py from src/hedgerow/topics; edit there. -->
@@ -270,18 +269,5 @@ def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def main() -> int:
-    """Write the file, or compare it with what it should be."""
-    parser = argparse.ArgumentParser(description="Write docs/topics.md.")
-    parser.add_argument("--check", action="store_true", help="only compare; exit code 1 if stale")
-    if not parser.parse_args().check:
-        PATH.write_text(topics_doc(), encoding="utf-8")
-        return 0
-    if PATH.is_file() and PATH.read_text(encoding="utf-8") == topics_doc():
-        return 0
-    print("docs/topics.md is stale; run python scripts/write_topics_doc.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PATH, topics_doc()))
