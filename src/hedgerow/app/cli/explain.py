@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hedgerow.app.cli.asking import with_exit_codes
 from hedgerow.app.cli.output import ConfigOption, errors, printable, read_settings, results
 
 if TYPE_CHECKING:
@@ -98,16 +99,10 @@ def _time(text: str | None) -> int | None:
 
 
 def _answer(settings: Settings, series: str, at_ms: int | None, from_start: bool) -> Answer:
-    from hedgerow.agents.errors import PortError
     from hedgerow.app.cli.progress import ReplayProgress
     from hedgerow.app.explain.ask import explain_series
-    from hedgerow.app.port_errors import explained
-    from hedgerow.models import ModelError
 
-    try:
-        with ReplayProgress(errors, "learning up to it") as bar:
-            return asyncio.run(
-                explain_series(settings, series, at_ms=at_ms, from_start=from_start, show=bar.show)
-            )
-    except (PortError, ModelError) as error:
-        raise explained(error) from None
+    with with_exit_codes(), ReplayProgress(errors, "learning up to it") as bar:
+        return asyncio.run(
+            explain_series(settings, series, at_ms=at_ms, from_start=from_start, show=bar.show)
+        )

@@ -25,6 +25,7 @@ ConfigOption = Annotated[
         show_default=False,
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 
 
 def read_settings(config: Path | None) -> Settings:
@@ -45,14 +46,34 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-def columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Give the lines of a table of numbers, the headings first, as wide as they need to be.
+def columns(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 0
+) -> Iterator[str]:
+    """Give the lines of a table, the headings first, as wide as they need to be.
+
+    Parameters
+    ----------
+    names : int
+        How many of the first columns are no numbers and begin at the left.
 
     Examples
     --------
     >>> list(columns(["n", "series"], [["10", "7"]]))
     [' n  series', '10       7']
+    >>> list(columns(["name", "n"], [["a", "100"]], names=1))
+    ['name    n', 'a     100']
     """
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     for row in (headings, *rows):
-        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(
+            cell.ljust(width) if place < names else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table of numbers."""
+    heading, *lines = columns(headings, rows)
+    results.print(heading, style="bold")
+    for line in lines:
+        results.print(line)

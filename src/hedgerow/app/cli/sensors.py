@@ -4,30 +4,29 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hedgerow.app.cli.output import ConfigOption, errors, printable, read_settings, results
+from hedgerow.app.cli.output import (
+    ConfigOption,
+    columns,
+    errors,
+    printable,
+    read_settings,
+    results,
+)
+from hedgerow.app.registry.forms import Format
 
 if TYPE_CHECKING:
-    from hedgerow.app.registry.files import Format
     from hedgerow.app.registry.send import Changes
     from hedgerow.app.settings import Settings
     from hedgerow.topics import Sensor
 
 
-class FormatName(StrEnum):
-    """How a file of sensors is written."""
-
-    CSV = "csv"
-    GEOJSON = "geojson"
-
-
 FormatOption = Annotated[
-    FormatName | None, typer.Option("--format", help="Instead of the file's extension.")
+    Format | None, typer.Option("--format", help="Instead of the file's extension.")
 ]
 PatternArgument = Annotated[
     str, typer.Argument(help="Only sensors whose id or name matches, for example 'bridge-*'.")
@@ -72,7 +71,7 @@ def import_(
     from hedgerow.app.registry.send import changes
     from hedgerow.app.registry.table import read_table
 
-    wanted = read_sensors(file, _format(form))
+    wanted = read_sensors(file, form)
     found = changes(read_table(settings).sensors, wanted, replace=replace)
     if dry_run:
         results.print(f"{file}: would be {found}")
@@ -117,10 +116,8 @@ def list_(
     if sensors:
         rows = [_row(sensor) for sensor in sensors]
         headings = ("sensor", "name", "kind", "zone", "unit", "position", "bounds", "period")
-        widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-        for row in (headings, *rows):
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            results.print("  ".join(cells).rstrip())
+        for line in columns(headings, rows, names=len(headings)):
+            results.print(line)
     results.print(f"{len(sensors):,} sensors")
 
 
@@ -138,7 +135,7 @@ def export(
     from hedgerow.app.errors import InputFileError
     from hedgerow.app.registry.files import format_of, write_sensors
 
-    written = format_of(file, _format(form))
+    written = format_of(file, form)
     sensors = _chosen(config, "*", kind, zone)
     if file is None:
         write_sensors(sensors, written, sys.stdout)
@@ -149,12 +146,6 @@ def export(
     except OSError as error:
         raise InputFileError(f"{file}: {error.strerror or error}") from None
     errors.print(f"{file}: {len(sensors):,} sensors")
-
-
-def _format(given: FormatName | None) -> Format | None:
-    from hedgerow.app.registry.files import Format
-
-    return None if given is None else Format(given.value)
 
 
 def _chosen(config: Path | None, pattern: str, kind: str | None, zone: str | None) -> list[Sensor]:

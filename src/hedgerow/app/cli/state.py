@@ -3,31 +3,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hedgerow.app.cli import state_series
+from hedgerow.app.cli.asking import Answer, ask
 from hedgerow.app.cli.output import (
     ConfigOption,
-    columns,
+    JsonOption,
     errors,
+    print_table,
     printable,
     read_settings,
     results,
 )
-from hedgerow.app.cli.state_series import list_series
+from hedgerow.app.cli.state_series import YesOption, list_series
 
 if TYPE_CHECKING:
     from hedgerow.app.settings import Settings
     from hedgerow.app.state.admin import Shift, StateAdmin
 
-Answer = TypeVar("Answer")
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DOUBLED_SHOWN = 10
 COLUMNS = ("partition", "epoch", "generation", "next offset", "series", "learned", "late",
            "duplicate", "rejected", "dead letters", "skipped")  # fmt: skip
@@ -80,10 +78,7 @@ def list_(
                    counts.learned, counts.late, counts.duplicate, counts.rejected,
                    counts.messages_dead_lettered, one.skipped)  # fmt: skip
         rows.append([f"{number:,}" for number in numbers])
-    heading, *lines = columns(COLUMNS, rows)
-    results.print(heading, style="bold")
-    for line in lines:
-        results.print(line)
+    print_table(COLUMNS, rows)
 
 
 def repartition(config: ConfigOption = None) -> None:
@@ -140,20 +135,9 @@ def forget(
 
 
 def _run(settings: Settings, action: Callable[[StateAdmin], Awaitable[Answer]]) -> Answer:
-    """Connect, do it, and give what the stores and brokers raised an exit code."""
-    from hedgerow.agents.errors import PortError
-    from hedgerow.app.port_errors import explained
     from hedgerow.app.state.admin import state_admin
-    from hedgerow.models import ModelError
 
-    async def connected() -> Answer:
-        async with state_admin(settings) as admin:
-            return await action(admin)
-
-    try:
-        return asyncio.run(connected())
-    except (PortError, ModelError) as error:
-        raise explained(error) from None
+    return ask(state_admin(settings), action)
 
 
 def _show(shift: Shift, what: str) -> None:

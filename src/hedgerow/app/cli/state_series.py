@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hedgerow.app.cli.asking import Answer, ask
 from hedgerow.app.cli.output import (
     ConfigOption,
+    JsonOption,
     columns,
     errors,
+    print_table,
     printable,
     read_settings,
     results,
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from hedgerow.models import SeriesScore
     from hedgerow.models.inspection import SeriesFacts
 
-Answer = TypeVar("Answer")
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 LISTED = ("partition", "learned", "skill", "alerts", "last reading", "profile", "series")
 SCORED = ("ahead", "scored", "MAE", "RMSE", "skill", "day", "week", "covered")
@@ -50,7 +50,7 @@ def show(
 ) -> None:
     """Show what is stored of a series, as of the last checkpoint; changes nothing."""
     settings = read_settings(config)
-    sight = mended(settings, lambda mender: mender.see_series(series))
+    sight = _mended(settings, lambda mender: mender.see_series(series))
     [one] = sight.series
     if as_json:
         typer.echo(json.dumps({**_place(sight), **asdict(one)}))
@@ -82,12 +82,12 @@ def reset(
 
     if partition is not None:
         number = partition
-        plan = mended(settings, lambda mender: mender.plan_partition(number))
+        plan = _mended(settings, lambda mender: mender.plan_partition(number))
     else:
-        plan = mended(settings, lambda mender: mender.plan_series(series or ""))
+        plan = _mended(settings, lambda mender: mender.plan_series(series or ""))
     _agree(plan.what, yes)
     with ReplayProgress(errors, "learning to the end") as bar:
-        offset = mended(settings, lambda mender: mender.reset(plan, bar.show))
+        offset = _mended(settings, lambda mender: mender.reset(plan, bar.show))
     results.print(
         f"forgotten: {len(plan.names):,} series of {plan.partition}, which goes on at offset "
         f"{offset:,}; start the workers"
@@ -109,9 +109,9 @@ def rollback(
     it, unless it is set.
     """
     settings = read_settings(config)
-    plan = mended(settings, lambda mender: mender.plan_rollback(partition, to))
+    plan = _mended(settings, lambda mender: mender.plan_rollback(partition, to))
     _agree(plan.what, yes)
-    mended(settings, lambda mender: mender.rollback(plan))
+    _mended(settings, lambda mender: mender.rollback(plan))
     results.print(
         f"{plan.partition} stands at generation {plan.to.generation}, offset "
         f"{plan.to.next_offset:,}; start the workers"
@@ -126,7 +126,7 @@ def list_series(settings: Settings, *, partitions: list[int], pattern: str, as_j
         found = [await mender.see(p, pattern) for p in await mender.partitions(partitions)]
         return [sight for sight in found if sight is not None]
 
-    sights = mended(settings, look)
+    sights = _mended(settings, look)
     if as_json:
         found = [{**_place(sight), **asdict(one)} for sight in sights for one in sight.series]
         typer.echo(json.dumps(found))
@@ -140,27 +140,13 @@ def list_series(settings: Settings, *, partitions: list[int], pattern: str, as_j
             key = printable(series_key(one.sensor_id, one.quantity))
             rows.append([str(sight.partition.number), f"{one.learned:,}", skill, alerts, last,
                          one.profile, key])  # fmt: skip
-    heading, *lines = columns(LISTED, rows)
-    results.print(heading, style="bold")
-    for line in lines:
-        results.print(line)
+    print_table(LISTED, rows)
 
 
-def mended(settings: Settings, action: Callable[[Mender], Awaitable[Answer]]) -> Answer:
-    """Connect, do it, and give what the stores and brokers raised an exit code."""
-    from hedgerow.agents.errors import PortError
-    from hedgerow.app.port_errors import explained
+def _mended(settings: Settings, action: Callable[[Mender], Awaitable[Answer]]) -> Answer:
     from hedgerow.app.state.mend import mender
-    from hedgerow.models import ModelError
 
-    async def connected() -> Answer:
-        async with mender(settings) as one:
-            return await action(one)
-
-    try:
-        return asyncio.run(connected())
-    except (PortError, ModelError) as error:
-        raise explained(error) from None
+    return ask(mender(settings), action)
 
 
 def _agree(what: str, yes: bool) -> None:

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.cli.output import ConfigOption, read_settings, results
-
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+from hedgerow.app.cli.output import ConfigOption, JsonOption, read_settings, results
 
 
 def add_to(app: typer.Typer) -> None:

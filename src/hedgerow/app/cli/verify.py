@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hedgerow.app.cli.asking import ask, with_exit_codes
 from hedgerow.app.cli.output import (
     ConfigOption,
+    JsonOption,
     columns,
     errors,
     printable,
@@ -23,7 +24,6 @@ from hedgerow.app.cli.output import (
 if TYPE_CHECKING:
     from hedgerow.app.audit.verify import Finding
     from hedgerow.app.settings import Settings
-    from hedgerow.app.state.admin import Kept
 
 COLUMNS = (
     ("partition", "partition"),
@@ -50,7 +50,7 @@ def verify(
     topic: Annotated[
         str | None, typer.Option(help="Where predictions are; topics.predictions otherwise.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Look for gaps and repeats in what was published; leaves with 1 if a promise was broken.
 
@@ -70,23 +70,14 @@ def verify(
 
 
 def _findings(settings: Settings, topic: str) -> list[Finding]:
-    from hedgerow.agents.errors import PortError
     from hedgerow.app.audit.evidence import Verification
     from hedgerow.app.cli.progress import ReplayProgress
-    from hedgerow.app.port_errors import explained
     from hedgerow.app.state.admin import state_admin
-    from hedgerow.models import ModelError
 
-    async def kept() -> list[Kept]:
-        async with state_admin(settings) as admin:
-            return await admin.kept()
-
-    try:
-        with ReplayProgress(errors, "reading the state") as bar:
-            looking = Verification(settings, topic, asyncio.run(kept()), bar.describe)
-            findings = looking.findings()
-    except (PortError, ModelError) as error:
-        raise explained(error) from None
+    with with_exit_codes(), ReplayProgress(errors, "reading the state") as bar:
+        kept = ask(state_admin(settings), lambda admin: admin.kept())
+        looking = Verification(settings, topic, kept, bar.describe)
+        findings = looking.findings()
     if looking.foreign:
         errors.print(
             f"{looking.foreign:,} records of {topic} are no predictions of this topic's readings",

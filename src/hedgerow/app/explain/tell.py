@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from hedgerow.app.cli.output import columns
 from hedgerow.app.explain.ask import Answer
 from hedgerow.app.explain.replay import Episode, Found
 from hedgerow.models.explanation.explain import ForecastSum, Part
@@ -84,7 +85,7 @@ def _sum(forecast: ForecastSum) -> Iterator[str]:
     awake = [one for one in forecast.experts if one.predicted is not None]
     part = [one for one in awake if max(one.weight, one.mean_weight) > 0.0]
     yield f"The forecast {forecast.horizon} ahead, by experts:"
-    yield from _table(
+    yield from columns(
         ("expert", "says", "weight", "adds", "weight in mean", "adds"),
         [
             (
@@ -98,6 +99,7 @@ def _sum(forecast: ForecastSum) -> Iterator[str]:
             for one in part
         ]
         + [("together", "", "", f"{forecast.weighed:.6g}", "", f"{forecast.weighed_mean:.6g}")],
+        names=1,
     )
     idle = [one.expert for one in awake if one not in part]
     asleep = [one.expert for one in forecast.experts if one.predicted is None]
@@ -113,19 +115,11 @@ def _sum(forecast: ForecastSum) -> Iterator[str]:
     amounts = {one.input: one.amount for one in forecast.inputs}
     rows = [(n, _signed(n, amounts.get(n, 0.0)), _signed(n, means.get(n, 0.0))) for n in names]
     sums = ("sum = forecast", f"{forecast.predicted:.6g}", f"{forecast.mean:.6g}")
-    yield from _table(("input", "predicted", "mean"), [*rows, sums])
+    yield from columns(("input", "predicted", "mean"), [*rows, sums], names=1)
 
 
 def _signed(name: str, amount: float) -> str:
     return f"{amount:.6g}" if name == "usual level" else f"{amount:+.4g}"
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Give the lines of a table, names to the left and numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    for name, *cells in (headings, *rows):
-        numbers = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-        yield "  ".join([name.ljust(widths[0]), *numbers]).rstrip()
 
 
 def _expected(found: Found) -> ForecastSum | None:

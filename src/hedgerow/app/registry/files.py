@@ -10,13 +10,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
 from hedgerow.app.errors import InputFileError
+from hedgerow.app.registry.forms import Format
 from hedgerow.topics import Sensor
 from hedgerow.topics.sensors import FIELDS, faults
 
@@ -31,13 +31,6 @@ NUMBERS = (
     "period_seconds",
 )
 SEPARATOR = ";"  # of neighbours in a cell
-
-
-class Format(StrEnum):
-    """How a file of sensors is written."""
-
-    CSV = "csv"
-    GEOJSON = "geojson"
 
 
 _BY_EXTENSION = {".csv": Format.CSV, ".geojson": Format.GEOJSON, ".json": Format.GEOJSON}
