@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.speed.bench import Bench, profiles
-from benchmarks.speed.parts.scale import HOUR, LEAST, SILENT, row_bytes_of_least
-from benchmarks.speed.parts.takeover import take_over, told
+from benchmarks.speed.parts.scale import LEAST, SILENT, row_bytes_of_least
+from benchmarks.speed.parts.takeover import HOUR, take_over, told
 from benchmarks.speed.readings import fill
 from benchmarks.speed.table import Kept, blocks
 from benchmarks.speed.worker import Worker

@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.speed.bench import PRESETS, Bench, profiles
 from benchmarks.speed.contest import Run
 from benchmarks.speed.parts.checkpoints import row_bytes
-from benchmarks.speed.parts.takeover import take_over, told
+from benchmarks.speed.parts.takeover import HOUR, take_over, told
 from benchmarks.speed.readings import fill
 from benchmarks.speed.table import Kept, blocks, grid
 from benchmarks.speed.worker import Worker
@@ -16,7 +16,7 @@ from hedgerow.models import AlertSwitches
 COUNTS = (1_000, 10_000, 100_000)
 TAKEN_OVER = 100_000
 READINGS = 600_000  # beyond the first slot, in which every series is new
-HOUR, FIVE_MINUTES = 3_600, 300
+FIVE_MINUTES = 300
 PRESET = "lean"
 # The least that a profile can be told to do: one horizon, one cheap expert, no alert.
 SILENT = {name: False for name in ("bound", "forecast_breach", "anomaly", "drift", "stuck",

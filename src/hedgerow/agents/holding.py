@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hedgerow.agents.ports import Claim, Meter, Progress
-from hedgerow.models import Capture, Learner, Registry, encode_chunk
+from hedgerow.models import Capture, Learner, Registry
 
 logger = logging.getLogger(__name__)
 
@@ -100,11 +100,6 @@ class Holding:
             with meter.stage("checkpoint"):
                 complete = self.learner.copy_rows(SLICE_BYTES)
         return capture
-
-
-def encoded(capture: Capture) -> dict[str, bytes]:
-    """Return the chunks of a complete copy as bytes; pure, may run in a thread."""
-    return {name: encode_chunk(raw) for name, raw in capture.chunks.items()}
 
 
 async def cancelled(task: asyncio.Task[None] | None) -> None:

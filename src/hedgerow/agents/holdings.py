@@ -26,7 +26,7 @@ from hedgerow.agents.errors import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from hedgerow.agents.holding import NOWHERE, UNKNOWN, Holding, cancelled, encoded
+from hedgerow.agents.holding import NOWHERE, UNKNOWN, Holding, cancelled
 from hedgerow.agents.ports import (
     Checkpoint,
     Claim,
@@ -405,7 +405,7 @@ class Holdings:
         """Write one captured state, after the outputs before it are acknowledged."""
         began = self._clock.monotonic()
         await self._emitter.acknowledged()
-        chunks = await asyncio.to_thread(encoded, capture)
+        chunks = await asyncio.to_thread(capture.encoded)
         holding.generation = await self._store.save(
             holding.claim,
             Checkpoint(

@@ -462,7 +462,7 @@ class Learner:
         Bounds change in place. Where a series has another profile, period or neighbours now, all
         is rebuilt as from a snapshot: what still fits is kept, and ``notes`` says what is not.
         """
-        return by_registry(self, registry, max_series=self._max_series)
+        return by_registry(self, registry)
 
     @classmethod
     def restore(

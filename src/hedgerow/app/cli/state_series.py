@@ -123,7 +123,7 @@ def list_series(settings: Settings, *, partitions: list[int], pattern: str, as_j
     from hedgerow.topics import format_time, series_key
 
     async def look(mender: Mender) -> list[Sight]:
-        found = [await mender.see(p, pattern) for p in await mender.partitions(partitions)]
+        found = [await mender.see_matching(p, pattern) for p in await mender.partitions(partitions)]
         return [sight for sight in found if sight is not None]
 
     sights = _mended(settings, look)

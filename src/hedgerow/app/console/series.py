@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from hedgerow.app.console.slots import slots_of
+from hedgerow.app.console.slots import forecast_about, slots_of
 from hedgerow.app.console.views import Against, Ahead, AlertView, Held, Made, Row, SeriesView
 from hedgerow.topics import Forecast, Prediction, parse_time
 
@@ -43,14 +43,12 @@ def row(
     """
     newest, slots = last[-1], slots_of(last)
     at = parse_time(newest.issued_at)
-    for earlier in reversed(last[:-1]):
-        for forecast in earlier.forecasts:
-            if parse_time(forecast.target_time) == slots[-1]:
-                inside = _inside(forecast, newest.observed)
-                return Row(
-                    number, key, newest.observed, at, forecast.predicted, inside, alerts, skill
-                )
-    return Row(number, key, newest.observed, at, None, None, alerts, skill)
+    found = forecast_about(slots[-1], last[:-1])
+    if found is None:
+        return Row(number, key, newest.observed, at, None, None, alerts, skill)
+    _, forecast = found
+    inside = _inside(forecast, newest.observed)
+    return Row(number, key, newest.observed, at, forecast.predicted, inside, alerts, skill)
 
 
 def series_view(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hedgerow.app.console.slots import slots_of
-from hedgerow.topics import Prediction, parse_time
+from hedgerow.app.console.slots import forecast_about, slots_of
+from hedgerow.topics import Prediction
 
 KEPT = 0.99  # of what a label counted, once another has come
 LEAST_LABELS = 3.0  # before that a skill is chance
@@ -48,14 +48,13 @@ class Skills:
             if slot <= errors[3]:
                 continue
             observed = last[position].observed
-            for earlier in reversed(last[:position]):
-                found = [f for f in earlier.forecasts if parse_time(f.target_time) == slot]
-                if found:
-                    errors[:3] = [KEPT * one for one in errors[:3]]
-                    errors[0] += 1.0
-                    errors[1] += abs(found[0].predicted - observed)
-                    errors[2] += abs(earlier.observed - observed)
-                    break
+            found = forecast_about(slot, last[:position])
+            if found is not None:
+                earlier, forecast = found
+                errors[:3] = [KEPT * one for one in errors[:3]]
+                errors[0] += 1.0
+                errors[1] += abs(forecast.predicted - observed)
+                errors[2] += abs(earlier.observed - observed)
             errors[3] = slot
         labels, ours, naive, _ = errors
         return 1.0 - ours / naive if labels >= LEAST_LABELS * KEPT**3 and naive > 0.0 else None

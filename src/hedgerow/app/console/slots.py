@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hedgerow.topics import Prediction, parse_time
+from hedgerow.topics import Forecast, Prediction, parse_time
 
 
 def slots_of(records: Sequence[Prediction]) -> list[int]:
@@ -39,6 +39,21 @@ def slots_of(records: Sequence[Prediction]) -> list[int]:
         else parse_time(record.forecasts[0].target_time) - record.forecasts[0].horizon * period
         for record in records
     ]
+
+
+def forecast_about(slot: int, records: Sequence[Prediction]) -> tuple[Prediction, Forecast] | None:
+    """Return the newest of these records that forecast a slot, with that forecast.
+
+    Parameters
+    ----------
+    records : sequence of Prediction
+        Of one series, oldest first.
+    """
+    for record in reversed(records):
+        for forecast in record.forecasts:
+            if parse_time(forecast.target_time) == slot:
+                return record, forecast
+    return None
 
 
 def period_of(records: Sequence[Prediction]) -> int | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hedgerow.agents.outputs import encode_learned
 from hedgerow.agents.ports import Partition
-from hedgerow.models import CityModel, Learner, Profile, encode_chunk
+from hedgerow.models import CityModel, Learner, Profile
 from hedgerow.topics import DecodedBatch
 from hedgerow.topics.columns import PredictionEncoder
 
@@ -60,8 +60,9 @@ def warm_up(*, explain: bool = False) -> None:
         batch.sensor_ids, batch.quantities, batch.time_ms, batch.values, batch.offsets
     )
     encode_learned(PredictionEncoder(), Partition("warm-up", 0), batch, result)
-    chunks = {name: encode_chunk(raw) for name, raw in learner.capture().chunks.items()}
-    restored = Learner.restore(learner.city, chunks)  # taking over and telling are compiled too
+    restored = Learner.restore(
+        learner.city, learner.capture().encoded()
+    )  # taking over and telling are compiled too
     restored.step([], [], slots[:0], np.zeros(0), slots[:0])
     restored.scores()
     restored.tallies()

@@ -30,7 +30,7 @@ from hedgerow.app.state.census import Census, RedisCensus
 from hedgerow.app.state.drain import Progress as ShowProgress
 from hedgerow.app.state.drain import drain
 from hedgerow.app.state.store import RedisStateStore
-from hedgerow.models import Counts, Learner, decode_chunk, encode_chunk
+from hedgerow.models import Counts, Learner, decode_chunk
 from hedgerow.models.snapshot.moving import deal
 
 ANSWER_SECONDS = 10.0
@@ -234,20 +234,7 @@ class StateAdmin:
     ) -> None:
         claim = await self.store.claim(partition)
         _, generation = await self.store.standing(partition)
-        learner.recapture_all()
-        capture = learner.capture()
-        chunks = {name: encode_chunk(raw) for name, raw in capture.chunks.items()}
-        await self.store.stage(
-            claim,
-            Checkpoint(
-                generation,
-                offset,
-                tuple(capture.names),
-                chunks,
-                log.log_id,
-                progress,
-            ),
-        )
+        await self.store.stage(claim, whole(learner, generation, offset, log.log_id, progress))
 
     async def _finish_move(self, log: LogFacts) -> int:
         """Put in place what a move has made ready, if one is under way.
@@ -294,6 +281,16 @@ class StateAdmin:
                     "stop them all first"
                 )
             return
+
+
+def whole(
+    learner: Learner, generation: int, next_offset: int, log_id: str, progress: Progress
+) -> Checkpoint:
+    """Make a checkpoint of all that a learner holds, to follow a generation."""
+    learner.recapture_all()
+    capture = learner.capture()
+    names = tuple(capture.names)
+    return Checkpoint(generation, next_offset, names, capture.encoded(), log_id, progress)
 
 
 @asynccontextmanager

@@ -8,23 +8,23 @@ before it the old one stands, whole, and after it the new one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from hedgerow.agents.ports import Checkpoint, Partition, Stored
+from hedgerow.agents.ports import Partition, Stored
 from hedgerow.app.broker.readings_log import LogFacts, describe_log
 from hedgerow.app.broker.spans import Span, spans
 from hedgerow.app.broker.topic_admin import admin_client
 from hedgerow.app.city import city_model
 from hedgerow.app.errors import AppError
 from hedgerow.app.settings import Settings
-from hedgerow.app.state.admin import StateAdmin, state_admin
+from hedgerow.app.state.admin import StateAdmin, state_admin, whole
 from hedgerow.app.state.drain import Progress as ShowProgress
 from hedgerow.app.state.drain import drain
 from hedgerow.app.state.look import find_series, kept_states
-from hedgerow.models import Learner, encode_chunk, series_key
+from hedgerow.models import Learner, series_key
 from hedgerow.models.inspection import SeriesFacts, facts
 from hedgerow.models.snapshot.moving import without
 
@@ -46,15 +46,15 @@ class Sight:
         Without its chunks.
     series : tuple of SeriesFacts
         Of those that were asked for, in the order in which they came.
-    total : int
-        How many there are.
+    names : tuple of (str, str)
+        Sensor and quantity of every series.
     """
 
     partition: Partition
     epoch: int
     stored: Stored
     series: tuple[SeriesFacts, ...]
-    total: int
+    names: tuple[Name, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +99,29 @@ class Mender:
         self.store = admin.store
         self._topic = settings.topics.readings
         self._kafka = admin_client(settings.kafka)
+        self._log: LogFacts | None = None
 
     async def log(self) -> LogFacts:
-        """Ask the broker for the readings' topic."""
-        return await asyncio.to_thread(describe_log, self._kafka, self._topic)
+        """Describe the readings' topic; the broker is asked once."""
+        if self._log is None:
+            self._log = await asyncio.to_thread(describe_log, self._kafka, self._topic)
+        return self._log
 
-    async def see(self, partition: Partition, pattern: str = "*") -> Sight | None:
-        """Look at the series of a partition whose key matches; ``None`` if nothing is stored."""
+    async def see(self, partition: Partition, wanted: Callable[[Name], bool]) -> Sight | None:
+        """Look at the wanted series of a partition; ``None`` if nothing is stored."""
         async for stored, learner in kept_states(
             self._settings, self.store, partition, await self.log()
         ):
-            names = [learner.series.name(number) for number in range(learner.series_count)]
-            wanted = [n for n, name in enumerate(names) if fnmatchcase(series_key(*name), pattern)]
+            names = tuple(learner.series.name(number) for number in range(learner.series_count))
             epoch, _ = await self.store.standing(partition)
-            found = tuple(facts(learner, number) for number in wanted)
+            found = tuple(facts(learner, n) for n, name in enumerate(names) if wanted(name))
             bare = Stored(stored.generation, stored.next_offset, stored.log_id, {}, stored.progress)
-            return Sight(partition, epoch, bare, found, len(names))
+            return Sight(partition, epoch, bare, found, names)
         return None
+
+    async def see_matching(self, partition: Partition, pattern: str) -> Sight | None:
+        """Look at the series of a partition whose key matches; ``None`` if nothing is stored."""
+        return await self.see(partition, lambda name: fnmatchcase(series_key(*name), pattern))
 
     async def see_series(self, key: str) -> Sight:
         """Look at one series.
@@ -126,11 +132,10 @@ class Mender:
             If there is none of that key.
         """
         where = await find_series(self._settings, self.store, await self._admin.partitions(), key)
-        sight = await self.see(where.partition)
+        sight = await self.see(where.partition, lambda name: name == where.name)
         if sight is None:
             raise NotMended(f"nothing is stored of {where.partition} any more")
-        mine = tuple(f for f in sight.series if (f.sensor_id, f.quantity) == where.name)
-        return Sight(sight.partition, sight.epoch, sight.stored, mine, sight.total)
+        return sight
 
     async def partitions(self, numbers: Sequence[int] = ()) -> list[Partition]:
         """Return these partitions, or all there may be state of."""
@@ -145,7 +150,7 @@ class Mender:
         self._admin.no_workers()
         sight = await self.see_series(key)
         [one] = sight.series
-        others = f"the {sight.total - 1:,} other series stay as they are"
+        others = f"the {len(sight.names) - 1:,} other series stay as they are"
         return Reset(
             sight.partition,
             ((one.sensor_id, one.quantity),),
@@ -156,13 +161,13 @@ class Mender:
     async def plan_partition(self, number: int) -> Reset:
         """Say what resetting a partition will do; changes nothing."""
         self._admin.no_workers()
-        sight = await self.see(self._partition(number))
+        sight = await self.see(self._partition(number), lambda _: False)
         if sight is None:
             raise NotMended(f"nothing is stored of {self._partition(number)}: it begins anew as is")
         return Reset(
             sight.partition,
-            tuple((one.sensor_id, one.quantity) for one in sight.series),
-            f"{_first(sight)}. Then what was learned of all its {sight.total:,} series is "
+            sight.names,
+            f"{_first(sight)}. Then what was learned of all its {len(sight.names):,} series is "
             "forgotten: they begin anew with their next readings, and what was learned before is "
             "not learned again (`hedgerow state forget` does that)",
         )
@@ -175,19 +180,8 @@ class Mender:
         to_end = {partition: Span(span.earliest, MUCH)}  # a fetch finds the end
         [held] = await drain(self._settings, log, self._admin.redis, to_end, show)
         rest = without(held.learner, set(plan.names))
-        rest.recapture_all()
-        capture = rest.capture()
-        await self.store.save(
-            held.claim,
-            Checkpoint(
-                held.generation,
-                held.next_offset,
-                tuple(capture.names),
-                {name: encode_chunk(raw) for name, raw in capture.chunks.items()},
-                log.log_id,
-                held.progress,
-            ),
-        )
+        checkpoint = whole(rest, held.generation, held.next_offset, log.log_id, held.progress)
+        await self.store.save(held.claim, checkpoint)
         return held.next_offset
 
     # ---------------------------------------------------------------- rollback

@@ -127,7 +127,7 @@ class RedisStateStore:
         prefix: str,
         group: str,
         probe: Probe | None = None,
-        keep: int = 2,
+        keep: int = LEAST_KEPT,
     ) -> None:
         self._redis = client
         self._probe = probe or NoProbe()
@@ -400,21 +400,16 @@ class RedisStateStore:
 
     async def _sweep(self, partition: Partition) -> None:
         """Delete chunks that neither manifest names; none while one cannot be read."""
-        live: set[str] = set()
         with unavailable():
             known = await self._redis.smembers(self._key(partition, "chunks"))
-        for body in await self._fields(partition, "manifest", "previous", "staged"):
-            if body is not None:
-                try:
-                    live.update(decode_manifest(body, partition).chunks.values())
-                except (StoreCorrupt, StoreTooNew):
-                    return
-        (bodies,) = await self._fields(partition, "older")
+        names = ("manifest", "previous", "staged", "older")
+        *bodies, older = await self._fields(partition, *names)
         try:
-            for older in _manifests(bodies, partition):
-                live.update(older.chunks.values())
+            kept = [decode_manifest(body, partition) for body in bodies if body is not None]
+            kept += _manifests(older, partition)
         except (StoreCorrupt, StoreTooNew):
             return
+        live = {key for manifest in kept for key in manifest.chunks.values()}
         written = {(_bytes(key) or b"").decode() for key in known}
         await self._forget(partition, sorted(written - live))
 
@@ -431,11 +426,13 @@ class RedisStateStore:
 def _groups(chunks: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
     """Put chunks together, in their order, to be written at once."""
     group: list[tuple[str, bytes]] = []
+    size = 0
     for key, data in chunks:
-        if group and sum(len(one) for _, one in group) + len(data) > BYTES_AT_ONCE:
+        if group and size + len(data) > BYTES_AT_ONCE:
             yield group
-            group = []
+            group, size = [], 0
         group.append((key, data))
+        size += len(data)
     if group:
         yield group
 

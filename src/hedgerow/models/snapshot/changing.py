@@ -13,13 +13,12 @@ from hedgerow.models.experts.signals import Signals
 from hedgerow.models.profile import series_key
 from hedgerow.models.registry import Registry
 from hedgerow.models.snapshot.capture import mark_all
-from hedgerow.models.snapshot.chunks import encode_chunk
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner
 
 
-def by_registry(learner: Learner, registry: Registry, *, max_series: int) -> Learner:
+def by_registry(learner: Learner, registry: Registry) -> Learner:
     """Return the learner that goes on; the one given is not to be used again."""
     if registry.version == learner.registry.version:
         return learner
@@ -27,9 +26,10 @@ def by_registry(learner: Learner, registry: Registry, *, max_series: int) -> Lea
     series = [i for i, sensor in enumerate(learner.series.sensor_ids) if sensor in changed]
     if any(_moves(learner, registry, one) for one in series):
         mark_all(learner)
-        capture = learner.capture()
-        chunks = {name: encode_chunk(capture.chunks[name]) for name in capture.names}
-        return type(learner).restore(learner.city, chunks, max_series=max_series, registry=registry)
+        chunks = learner.capture().encoded()
+        return type(learner).restore(
+            learner.city, chunks, max_series=learner.max_series, registry=registry
+        )
     learner.registry, learner.new_registry = registry, True
     learner.signals = Signals(learner.city, registry)
     for one in series:

@@ -67,6 +67,10 @@ class Capture:
     chunks: dict[str, RawChunk]
     names: list[str]
 
+    def encoded(self) -> dict[str, bytes]:
+        """Return the chunks as bytes; pure, may run in a thread once the copy is complete."""
+        return {name: encode_chunk(raw) for name, raw in self.chunks.items()}
+
 
 def encode_chunk(raw: RawChunk) -> bytes:
     """Return a chunk as bytes; pure, may run in a thread.

@@ -28,11 +28,6 @@ class Planes(NamedTuple):
     exact: NDArray[np.float64]
     single: NDArray[np.float32]
 
-    @property
-    def row_bytes(self) -> int:
-        """Size of a row."""
-        return sum(int(plane.itemsize) * plane.shape[1] for plane in self)
-
 
 class RowCopy:
     """The rows of some chunks of a bank, as they stand when this is made.
@@ -72,7 +67,7 @@ class RowCopy:
 
     def go_on(self, most_bytes: int) -> bool:
         """Copy about so many bytes more; tell whether every row has been copied."""
-        first, rows = self._reached, max(1, most_bytes // self._into.row_bytes)
+        first, rows = self._reached, max(1, most_bytes // self._bank.row_bytes)
         self._reached += rows
         self.before_step(self._wanted[first : self._reached])
         return self._reached >= len(self._wanted)
