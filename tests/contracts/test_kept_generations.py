@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
-from stack.fixtures import Stack
 
 from hedgerow.agents.errors import Fenced, StoreCorrupt, StoreUnavailable
 from hedgerow.agents.ports import Checkpoint, Claim, Partition, Stored
 from hedgerow.app.state.store import RedisStateStore
 
 PARTITION = Partition("sensor-data", 5)
-
-
-@pytest.fixture
-async def redis(embedded_stack: Stack) -> AsyncIterator[Redis]:
-    client = Redis.from_url(embedded_stack.redis_url)
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 
 import pytest
 from fakes import FakeStore
 from redis.asyncio import Redis
-from stack.fixtures import Stack
 
 from hedgerow.agents.errors import (
     Fenced,
@@ -22,13 +20,6 @@ from hedgerow.agents.ports import Checkpoint, Claim, Partition, Progress, StateS
 from hedgerow.app.state.store import RedisStateStore
 
 PARTITION = Partition("sensor-data", 3)
-
-
-@pytest.fixture
-async def redis(embedded_stack: Stack) -> AsyncIterator[Redis]:
-    client = Redis.from_url(embedded_stack.redis_url)
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture(params=["fake", "redis"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from faults.log.logs import Record, create_topics, read
 from faults.run.driver import Run
 from stack.fixtures import Stack
 
-COMMAND = (sys.executable, "-c", "from hedgerow.app.cli import main; main()")
 PARTITIONS = 2
 
 pytestmark = [
@@ -38,14 +36,7 @@ class Finished:
     run: Run
 
     def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            env={**self.run.environment, **variables},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return self.run.ask(*arguments, **variables)
 
     @property
     def predictions(self) -> str:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -25,7 +22,6 @@ from hedgerow.app.state.look import SeriesUnknown
 from hedgerow.models.explanation.explain import Part
 from hedgerow.topics import parse_time
 
-COMMAND = (sys.executable, "-c", "from hedgerow.app.cli import main; main()")
 HOURS = 240
 CITY = """\
 [[profiles]]
@@ -213,19 +209,8 @@ def test_an_unknown_series_is_told_what_there_is(told: Told) -> None:
         ask(told.settings, "r0/count")
 
 
-def command(told: Told, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, "explain", *arguments],
-        env={**os.environ, **told.run.environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def test_the_command_shows_the_sum(told: Told) -> None:
-    done = command(told, "h00", "--horizon", "3")
+    done = told.run.ask("explain", "h00", "--horizon", "3")
     assert done.returncode == 0, done.stderr
     forecast = told.newest["h00"]["forecasts"][1]  # type: ignore[index]
     [total] = [line for line in done.stdout.splitlines() if line.startswith("sum = forecast")]
@@ -235,7 +220,7 @@ def test_the_command_shows_the_sum(told: Told) -> None:
 
 
 def test_the_command_gives_json(told: Told) -> None:
-    done = command(told, "u00", "--json")
+    done = told.run.ask("explain", "u00", "--json")
     assert done.returncode == 0, done.stderr
     body = json.loads(done.stdout)
     assert body["source_offset"] is None  # nothing came after the last checkpoint
@@ -246,8 +231,8 @@ def test_the_command_gives_json(told: Told) -> None:
 
 
 def test_a_wrong_horizon_and_a_wrong_time_are_told(told: Told) -> None:
-    done = command(told, "u00", "--horizon", "2")
+    done = told.run.ask("explain", "u00", "--horizon", "2")
     assert (done.returncode, "is forecast 1, 3, 12 slots ahead" in done.stderr) == (2, True)
-    done = command(told, "u00", "--at", "yesterday")
+    done = told.run.ask("explain", "u00", "--at", "yesterday")
     assert done.returncode == 2
     assert "'yesterday' is not an ISO 8601 time" in done.stderr.replace("\n", " ")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,7 +33,6 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.parametrize("stack", [REAL], indirect=True, scope="session"),
 ]
-COMMAND = (sys.executable, "-c", "from hedgerow.app.cli import main; main()")
 SENSORS = 6
 PARTITIONS = 2
 RULES = replace(scenario.RULES, period_ms=lambda _: HOUR)
@@ -84,19 +82,8 @@ def stopped(run: Run, worker: Worker, code: int, seconds: float = 60.0) -> str:
     return worker.child.log_tail(4)
 
 
-def command(run: Run, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=run.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def listed(run: Run) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads(command(run, "state", "list", "--json").stdout)
+    found: list[dict[str, object]] = json.loads(run.ask("state", "list", "--json").stdout)
     return found
 
 
@@ -189,7 +176,7 @@ def test_a_topic_made_anew_stops_the_worker_and_can_be_adopted(
         assert "made anew" in stopped(run, worker, 8)
         write(city.stack.bootstrap, city.topic, entries(40, 3))
         assert "hedgerow state adopt" in stopped(run, run.start(), 8)
-        done = command(run, "state", "adopt", "--yes")
+        done = run.ask("state", "adopt", "--yes")
         assert done.returncode == 0, done.stderr
         assert "0 series in another partition" in done.stdout
         worker = run.start()
@@ -222,10 +209,10 @@ def test_partitions_added_stop_the_workers_until_the_series_are_moved(
         assert "has 5 partitions" in stopped(run, run.start(), 8)
 
         write(city.stack.bootstrap, city.topic, entries(40, 2))  # by senders that do not know yet
-        done = command(run, "state", "repartition")
+        done = run.ask("state", "repartition")
         assert done.returncode == 0, done.stderr
         assert "moved from 2 to 5 partitions" in done.stdout
-        again = command(run, "state", "repartition")
+        again = run.ask("state", "repartition")
         assert "as before" in again.stdout
 
         where = murmur2_partitions(5)
@@ -246,7 +233,7 @@ def test_partitions_added_stop_the_workers_until_the_series_are_moved(
         }
         for body in newest.values():
             assert body["forecasts"][0]["predicted"] != body["observed"]  # not a new series
-        checked = command(run, "verify")
+        checked = run.ask("verify")
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -277,7 +264,7 @@ def test_nothing_is_moved_while_a_worker_runs(city: City, tmp_path: Path) -> Non
             ("reset", "--partition", "0", "--yes"),
             ("rollback", "--partition", "0", "--yes"),
         ):
-            refused = command(run, "state", *arguments)
+            refused = run.ask("state", *arguments)
             assert refused.returncode == 12
             assert "1 workers of group" in refused.stderr
 
@@ -293,7 +280,7 @@ def test_what_is_forgotten_is_learned_again_the_same(city: City, tmp_path: Path)
     with Run(city, tmp_path) as run:
         learned_and_gone(run)
         before = run.collect()
-        assert command(run, "state", "forget", "--partition", "1", "--yes").returncode == 0
+        assert run.ask("state", "forget", "--partition", "1", "--yes").returncode == 0
         assert listed(run)[1]["generation"] is None
         run.start()
         run.wait_until(lambda: saved_offsets(run._where).get(1) == 120, "learned again")

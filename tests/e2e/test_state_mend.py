@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +23,6 @@ from hedgerow.app.state.mend import Mender, NotMended, Sight, mender
 from hedgerow.models import Learner
 from hedgerow.topics import decode_prediction
 
-COMMAND = (sys.executable, "-c", "from hedgerow.app.cli import main; main()")
 CITY = """\
 [[profiles]]
 name = "hourly"
@@ -115,18 +113,7 @@ async def again(run: Run) -> None:
 
 
 def verified(run: Run) -> subprocess.CompletedProcess[str]:
-    return command(run, "verify")
-
-
-def command(run: Run, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=run.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run.ask("verify")
 
 
 async def test_a_series_is_shown_as_it_is_stored(run: Run, settings: Settings) -> None:
@@ -141,12 +128,12 @@ async def test_a_series_is_shown_as_it_is_stored(run: Run, settings: Settings) -
     assert (found.learned, found.profile) == (FIRST + THEN, "hourly")
     assert found.last_ms == START_MS + (FIRST + THEN - 1) * HOUR
     assert list(found.scores) == learner.scores_of("h01", "")
-    shown = command(run, "state", "show", "h01")
+    shown = run.ask("state", "show", "h01")
     assert shown.returncode == 0, shown.stderr
     assert "profile 'hourly'" in shown.stdout
     assert f"{FIRST + THEN} readings learned" in shown.stdout
     for name in ("list", "ls"):
-        listed = command(run, "state", name, "--series", "h0[12]", "--json")
+        listed = run.ask("state", name, "--series", "h0[12]", "--json")
         assert [body["sensor_id"] for body in json.loads(listed.stdout)] == ["h01", "h02"]
 
 
@@ -201,7 +188,7 @@ async def test_what_was_published_but_not_saved_is_learned_before_a_reset(
 async def test_a_partition_is_reset_and_goes_on_where_it_stood(
     run: Run, settings: Settings
 ) -> None:
-    done = command(run, "state", "reset", "--partition", "0", "--yes")
+    done = run.ask("state", "reset", "--partition", "0", "--yes")
     assert done.returncode == 0, done.stderr
     end = len(SENSORS) * (FIRST + THEN)
     assert f"forgotten: 3 series of {run.city.topic}/0, which goes on at offset {end}" in (
@@ -288,7 +275,7 @@ async def test_a_worker_that_comes_back_is_fenced(run: Run, settings: Settings) 
 
 
 async def test_without_a_yes_nothing_is_done(run: Run, settings: Settings) -> None:
-    done = command(run, "state", "rollback", "--partition", "0")
+    done = run.ask("state", "rollback", "--partition", "0")
     assert done.returncode == 1
     assert "goes back from generation" in done.stdout
     async with mender(settings) as one:

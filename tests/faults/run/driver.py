@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -25,6 +27,8 @@ from faults.judge.verifier import Outputs, PartitionState
 from faults.log.city import City
 from faults.log.logs import OUTPUT_BYTES, Reader, Record, create_topics
 from faults.run.workers import WORKER, Worker
+
+PRODUCT = (sys.executable, "-c", "from hedgerow.app.cli import main; main()")
 
 CHECKPOINT_SECONDS = 0.2  # many generations in a short run
 QUIET_SECONDS = 60.0  # nothing new for so long: it will not come any more
@@ -158,6 +162,17 @@ class Run:
     def environment(self) -> dict[str, str]:
         """What a command needs to find this run's topics and state."""
         return {**os.environ, **self._env}
+
+    def ask(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the product over this run's topics and state."""
+        return subprocess.run(
+            [*PRODUCT, *arguments],
+            env={**self.environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     def start(self, command: Sequence[str] | None = None) -> Worker:
         """Start one more worker, a usual one unless told otherwise."""
