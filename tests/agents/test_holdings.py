@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import pytest
 from rig import PARTITION, Record, Rig, batch, log
 
-from hedgerow.agents import holdings as module
+from hedgerow.agents import fencing as module
 from hedgerow.agents.errors import FencedForGood, StoreUnavailable
 from hedgerow.agents.holding import NOWHERE
-from hedgerow.agents.ports import Checkpoint, Partition
+from hedgerow.agents.ports import Checkpoint, Claim, Partition, Stored
 from hedgerow.models import CityModel, Profile
 
 HOURLY = CityModel(profiles=(Profile("hourly", period_seconds=3600),))
@@ -163,6 +163,70 @@ async def test_partitions_taken_away_are_forgotten(rig: Rig) -> None:
     await rig.holdings.assign([], lambda _: asyncio.sleep(0, {}))
     assert rig.holdings.all() == []
     assert rig.holdings.ready
+
+
+async def test_a_partition_is_stepped_while_others_are_still_loaded(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, large = PARTITION, Partition("sensor-data", 1)
+    messages = hours(9)
+    await rig.feed(batch(messages[:6]))
+    await rig.save()
+    rig.restart()
+    load, there, arrived = rig.store.load, asyncio.Event(), list[tuple[Partition, int]]()
+
+    async def slow(claim: Claim) -> Stored | None:
+        if claim.partition == large:
+            await there.wait()
+        return await load(claim)
+
+    monkeypatch.setattr(rig.store, "load", slow)
+
+    async def earliest(wanted: Sequence[Partition]) -> dict[Partition, int]:
+        return dict.fromkeys(wanted, 0)
+
+    assigning = asyncio.ensure_future(
+        rig.holdings.assign([first, large], earliest, arrived=lambda *told: arrived.append(told))
+    )
+    await settle()
+    assert arrived == [(first, 6)]
+    assert not rig.holdings.ready
+    await rig.feed(batch(messages[6:]))
+    assert rig.learner.counts.learned == 9
+
+    there.set()
+    assert await assigning == {first: 9, large: 0}
+    assert arrived == [(first, 6), (large, 0)]
+    assert rig.holdings.ready
+
+
+async def test_an_assignment_that_is_cancelled_claims_no_more(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partitions = [Partition("sensor-data", n) for n in range(1, 5)]
+    claimed = list[Partition]()
+    claim = rig.store.claim
+
+    async def noted(partition: Partition) -> Claim:
+        claimed.append(partition)
+        return await claim(partition)
+
+    async def never(_: Claim) -> Stored | None:
+        await asyncio.sleep(3600)
+        return None
+
+    monkeypatch.setattr(rig.store, "claim", noted)
+    monkeypatch.setattr(rig.store, "load", never)
+    assigning = asyncio.ensure_future(
+        rig.holdings.assign(partitions, lambda _: asyncio.sleep(0, {}))
+    )
+    await settle()
+    assigning.cancel()
+    await asyncio.wait([assigning])
+    await settle()
+
+    assert claimed == partitions[:2]
+    assert rig.holdings.all() == []
 
 
 async def test_partitions_take_turns_the_one_due_for_longest_first(rig: Rig) -> None:

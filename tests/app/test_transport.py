@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from faust.types import TP
 
-from hedgerow.agents.ports import Batch, Partition
+from hedgerow.agents.ports import Arrived, Batch, Partition
 from hedgerow.app.broker.transport import BatchConsumer
 
 P0, P1 = TP("readings", 0), TP("readings", 1)
@@ -36,10 +37,17 @@ class Fetched(BatchConsumer):
         self.meanwhile: Callable[[], None] = lambda: None
         self.found: Found = {}
         self.sought: list[Mapping[TP, int]] = []
+        self._taking: asyncio.Future[object] | None = None
+        self._committed_offset: dict[TP, int | None] = {}
+        self._active_partitions: set[TP] = set()
+        self._paused_partitions: set[TP] = set()
 
-    async def _wait_next_records(self, timeout: float) -> tuple[Found, None]:
+    def assignment(self) -> set[TP]:
+        return {P0, P1}
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Found, set[TP] | None]:
         self.meanwhile()
-        return self.found, None
+        return self.found, self._active_partitions or None
 
     async def seek_wait(self, positions: Mapping[TP, int]) -> None:
         self.sought.append(dict(positions))
@@ -105,3 +113,73 @@ async def test_what_is_not_handed_over_after_a_rebalance_is_fetched_again(change
     assert seen == ["readings"]
     assert consumer.sought == [{other: 5}]
     assert spans(batches) == {0: (5, 7)}
+
+
+class Loaded:
+    """What loads an assignment: tells of each partition when it is told to."""
+
+    def __init__(self) -> None:
+        self.there: asyncio.Queue[tuple[Partition, int]] = asyncio.Queue()
+        self.ended = False
+
+    async def __call__(self, partitions: Iterable[Partition], arrived: Arrived) -> None:
+        try:
+            for _ in partitions:
+                arrived(*await self.there.get())
+        finally:
+            self.ended = True
+
+
+async def test_a_partition_is_delivered_from_as_soon_as_it_has_arrived() -> None:
+    consumer, loaded = Fetched({}), Loaded()
+    consumer._assign_state = loaded
+    loaded.there.put_nowait((Partition(*P1), 20))
+
+    assert await consumer.seek_to_committed() == {P1: 20}
+    assert consumer._active_partitions == {P1}
+    batches = await consumer.taken({P1: records(20, 22)})
+    assert consumer.sought == [{P1: 20}]
+    assert spans(batches) == {1: (20, 22)}
+
+    loaded.there.put_nowait((Partition(*P0), 10))
+    while not loaded.ended:
+        await asyncio.sleep(0)
+    assert consumer._active_partitions == {P0, P1}
+    batches = await consumer.taken({P0: records(10, 12), P1: records(22, 25)})
+    assert consumer.sought[1:] == [{P0: 10}]
+    assert spans(batches) == {0: (10, 12), 1: (22, 25)}
+
+
+async def test_an_assignment_ends_the_loading_of_the_one_before() -> None:
+    consumer, before, after = Fetched({}), Loaded(), Loaded()
+    consumer._assign_state = before
+    before.there.put_nowait((Partition(*P0), 10))
+    await consumer.seek_to_committed()
+
+    consumer._assign_state = after
+    after.there.put_nowait((Partition(*P1), 20))
+    assert await consumer.seek_to_committed() == {P1: 20}
+    assert before.ended
+    assert consumer._active_partitions == {P1}
+
+
+async def test_what_is_revoked_before_anything_has_arrived_waits_for_the_next_assignment() -> None:
+    consumer, loaded = Fetched({}), Loaded()
+    consumer._assign_state = loaded
+    seeking = asyncio.ensure_future(consumer.seek_to_committed())
+    await asyncio.sleep(0.01)
+    await consumer._stop_taking()
+    await asyncio.sleep(0.01)
+    assert loaded.ended
+    assert not seeking.done()
+    seeking.cancel()
+
+
+async def test_an_assignment_that_cannot_be_loaded_is_told() -> None:
+    async def refuse(_: Iterable[Partition], __: Arrived) -> None:
+        raise ValueError("no state")
+
+    consumer = Fetched({})
+    consumer._assign_state = refuse
+    with pytest.raises(ValueError, match="no state"):
+        await consumer.seek_to_committed()

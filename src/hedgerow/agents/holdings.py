@@ -19,15 +19,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from hedgerow.agents.errors import (
     EmitFailed,
     Fenced,
-    FencedForGood,
     GenerationMoved,
     Refused,
     RolledBack,
     StoreCorrupt,
     StoreUnavailable,
 )
+from hedgerow.agents.fencing import Fencing
 from hedgerow.agents.holding import NOWHERE, UNKNOWN, Holding, cancelled
 from hedgerow.agents.ports import (
+    Arrived,
     Checkpoint,
     Claim,
     Clock,
@@ -47,7 +48,6 @@ from hedgerow.models import EMPTY, Capture, CityModel, Learner, Registry
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-REJOIN_SECONDS = 30.0
 LOADED_AT_ONCE = 2  # partitions; each needs its snapshot's size of memory while it is unpacked
 
 StartOf = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
@@ -116,8 +116,7 @@ class Holdings:
         )
         self._held: dict[Partition, Holding] = {}
         self._unsaved: set[Partition] = set()
-        self.assignments = 0
-        self._fenced_at = -2
+        self._fencing = Fencing(on_failure)
         self.ready = False
 
     def get(self, partition: Partition) -> Holding | None:
@@ -171,11 +170,13 @@ class Holdings:
         partitions: Iterable[Partition],
         start_of: StartOf,
         ends_of: StartOf | None = None,
+        arrived: Arrived = lambda *_: None,
     ) -> Mapping[Partition, int]:
         """Take exactly these partitions and tell where each goes on.
 
         A partition kept through a rebalance whose claim still stands keeps its memory and
-        goes on at memory's next offset; any other is claimed and loaded.
+        goes on at memory's next offset; any other is claimed and loaded. Each can be stepped as
+        soon as it has arrived, while the others are still being loaded.
 
         Parameters
         ----------
@@ -186,6 +187,8 @@ class Holdings:
         ends_of : Callable, optional
             Asked once, for all partitions that were loaded: how far their logs reach. Up to there
             somebody else may have published, by the registry that the state goes by.
+        arrived : Callable[[Partition, int], None], optional
+            Told of each partition when it can be stepped, and at which offset it goes on.
 
         Raises
         ------
@@ -199,31 +202,33 @@ class Holdings:
             If the store was restored from an older copy, and the policy is to stop.
         """
         self.ready = False
+        self._fencing.assigned()
         wanted = sorted(partitions)
         for gone in set(self._held) - set(wanted):
             await self._drop(gone)
         self._probe.at("assigning")
         try:
             async with asyncio.timeout(self._load_seconds):
-                await self._take_all(wanted)
-                await self._start_new(start_of)
+                await self._take_all(wanted, arrived)
+                await self._start_new(start_of, arrived)
                 await self._note_replays(ends_of)
         except TimeoutError:
             raise StoreUnavailable(
                 f"the state of {len(wanted)} partitions could not be loaded within "
                 f"{self._load_seconds:.0f} s; is Redis up, and near?"
             ) from None
-        self.assignments += 1
         self.ready = True
-        return {partition: self._held[partition].next_offset for partition in wanted}
+        return {partition: held.next_offset for partition, held in self._held.items()}
 
-    async def _take_all(self, partitions: Iterable[Partition]) -> None:
+    async def _take_all(self, partitions: Iterable[Partition], arrived: Arrived) -> None:
         """Take partitions, one being read from the store while another is unpacked."""
         waiting = iter(partitions)
 
         async def take_what_waits() -> None:
             for partition in waiting:
                 await self._take(partition)
+                if (held := self._held.get(partition)) and held.next_offset != NOWHERE:
+                    arrived(partition, held.next_offset)
 
         lanes = [asyncio.ensure_future(take_what_waits()) for _ in range(LOADED_AT_ONCE)]
         try:
@@ -245,7 +250,7 @@ class Holdings:
                 self._meter.store_reachable(True)
                 return
 
-    async def _start_new(self, start_of: StartOf) -> None:
+    async def _start_new(self, start_of: StartOf, arrived: Arrived) -> None:
         """Ask where the partitions without state begin, all at once: brokers answer slowly."""
         new = {p: held for p, held in self._held.items() if held.next_offset == NOWHERE}
         if not new:
@@ -253,6 +258,7 @@ class Holdings:
         for partition, offset in (await start_of(sorted(new))).items():
             new[partition].next_offset = offset
             new[partition].due_at = self._clock.monotonic()  # "latest" must not move by a crash
+            arrived(partition, offset)
             logger.info("%s: no state yet, starts at offset %d", partition, offset)
 
     async def _note_replays(self, ends_of: StartOf | None) -> None:
@@ -485,33 +491,11 @@ class Holdings:
         holding.due_at = self._clock.monotonic()
 
     def _fenced(self, holding: Holding, error: Fenced) -> None:
-        """Drop a partition that another worker has claimed.
-
-        Usually a rebalance follows (this worker was paused longer than its session). Where
-        none does, or the same happens after it, two workers are stealing from each other.
-        """
+        """Drop a partition that another worker has claimed."""
         partition = holding.claim.partition
         logger.warning("%s: fenced and dropped at offset %d: %s", partition,
                        holding.next_offset, error)  # fmt: skip
         if self._held.get(partition) is holding:
             del self._held[partition]
             self._unsaved.discard(partition)
-        if self._fenced_at == self.assignments - 1:
-            self._give_up(partition)
-        elif self._fenced_at != self.assignments:
-            asyncio.get_running_loop().call_later(
-                REJOIN_SECONDS, self._expect_rebalance, self.assignments, partition
-            )
-        self._fenced_at = self.assignments
-
-    def _expect_rebalance(self, assignments: int, partition: Partition) -> None:
-        if self.assignments == assignments:
-            self._give_up(partition)
-
-    def _give_up(self, partition: Partition) -> None:
-        self._on_failure(
-            FencedForGood(
-                f"{partition} was claimed by another worker although the group assigns it to "
-                "this one; do two workers share kafka.instance_id, or two groups one name?"
-            )
-        )
+        self._fencing.fenced(partition)

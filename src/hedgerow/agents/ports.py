@@ -7,7 +7,7 @@ contract suite.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
@@ -24,6 +24,10 @@ class Partition:
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.number}"
+
+
+# What is told of a partition whose state is there, and of the offset at which it goes on.
+Arrived = Callable[[Partition, int], None]
 
 
 class Message(Protocol):

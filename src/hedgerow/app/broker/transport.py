@@ -5,7 +5,8 @@ event of every Kafka message, which costs more than all the rest of the worker t
 here an event's value is a `Fetch`: of each partition that has something, a whole run of messages.
 
 Two more things differ from the stock transport. Partitions are sought to where their
-*state* says (Redis), not to the group's committed offset, which only informs lag tools.
+*state* says (Redis), not to the group's committed offset, which only informs lag tools; each is
+delivered from as soon as its own state is there, while the others' are still being loaded.
 And deliveries are contiguous: whatever was fetched but not handed over, because a rebalance
 came in between, is sought back to and fetched again.
 """
@@ -26,7 +27,7 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage
 
-from hedgerow.agents.ports import Batch, Fetch, Partition
+from hedgerow.agents.ports import Arrived, Batch, Fetch, Partition
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ PACE_SECONDS = 0.02  # from one fetch to the next: every batch costs some 0.3 ms
 
 Polled = Callable[[float], None]  # told how long a fetch was waited for, in seconds
 
-# What is told of the whole assignment, and answers where each partition goes on.
-Assign = Callable[[Iterable[Partition]], Awaitable[Mapping[Partition, int]]]
+# What is told of the whole assignment, and tells of each partition when it has arrived.
+Assign = Callable[[Iterable[Partition], Arrived], Awaitable[object]]
 
 # What is told of a partition, the offset due, the first one held and one past the last, and
 # answers where to go on; ``None`` if the worker has to stop.
@@ -54,22 +55,61 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
         self._polled = polled
         self._expected: dict[TP, int] = {}  # the next offset to deliver
         self._skipped: dict[TP, int] = {}  # up to where, where messages are gone from Kafka
-        self._seek_back: set[TP] = set()  # fetched in vain since, or just assigned
+        self._seek_back: set[TP] = set()  # fetched in vain since, or just arrived
+        self._taking: asyncio.Future[object] | None = None  # the loading of an assignment
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Load the state of what is assigned and seek to the offsets it has reached.
+        """Load the state of what is assigned, until a first partition can go on.
 
-        Faust calls this in its recovery task after every rebalance, heartbeats going on.
+        The others follow while that one is read. Faust calls this in its recovery task after
+        every rebalance, heartbeats going on.
         """
+        await self._stop_taking()
         assigned = {Partition(tp.topic, tp.partition): tp for tp in self.assignment()}
         self._expected.clear()
         self._skipped.clear()
-        offsets = await self._assign_state(assigned)
-        positions = {assigned[partition]: offset for partition, offset in offsets.items()}
-        await self.seek_wait(positions)
-        self._expected = dict(positions)
-        self._seek_back = set(positions)
-        return positions
+        self._seek_back.clear()
+        self.pause_partitions(assigned.values())
+        some = asyncio.Event()
+
+        def arrived(partition: Partition, next_offset: int) -> None:
+            tp = assigned[partition]
+            self._expected[tp] = next_offset
+            self._committed_offset[tp] = next_offset or None
+            self._seek_back.add(tp)
+            self.resume_partitions({tp})
+            some.set()
+
+        taking = self._taking = asyncio.ensure_future(self._assign_state(assigned, arrived))
+        first = asyncio.ensure_future(some.wait())
+        try:
+            await asyncio.wait({taking, first}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            first.cancel()
+        if taking.cancelled():  # revoked meanwhile; Faust ends this when it is assigned anew
+            await asyncio.get_running_loop().create_future()
+        if taking.done():
+            taking.result()
+        return dict(self._expected)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Load no more: a partition that is claimed after this may be somebody else's."""
+        await self._stop_taking()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_stop(self) -> None:
+        """Load no more."""
+        await self._stop_taking()
+        await super().on_stop()
+
+    async def _stop_taking(self) -> None:
+        """End the loading of an assignment, if one is under way."""
+        taking, self._taking = self._taking, None
+        if taking is not None:
+            taking.cancel()
+            await asyncio.wait([taking])
+            if not taking.cancelled():
+                taking.exception()  # whoever loads has told of it
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """Fetch, and yield one message for each topic that has something."""

@@ -19,10 +19,10 @@ from hedgerow.agents.errors import LogChanged, LogGap
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.forward import ForwardAgent
 from hedgerow.agents.holding import Holding
-from hedgerow.agents.holdings import Holdings
+from hedgerow.agents.holdings import Holdings, StartOf
 from hedgerow.agents.loop import Agent
 from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import NoProbe, Partition, Probe, RegistrySource
+from hedgerow.agents.ports import Arrived, NoProbe, Partition, Probe, RegistrySource
 from hedgerow.agents.storms import StormLimits
 from hedgerow.app.access.kafka import faust_credentials
 from hedgerow.app.access.stores import connect
@@ -127,18 +127,17 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
     loop = forecast_loop(settings, log, redis, realign=realign, probe=probe, registry=registry)
     holdings, emitter, metrics, failure = loop.holdings, loop.emitter, loop.metrics, loop.failure
 
-    async def assign(partitions: Iterable[Partition]) -> Mapping[Partition, int]:
+    async def assign(partitions: Iterable[Partition], arrived: Arrived) -> None:
         try:
-            return await holdings.assign(partitions, start_of, ends_of)
+            await holdings.assign(
+                partitions, offsets_at(settings.start), offsets_at(Start.LATEST), arrived
+            )
         except Exception as error:
             failure(error)
             raise
 
-    async def start_of(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        return await _start_offsets(app.consumer, partitions, settings.start)
-
-    async def ends_of(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        return await _start_offsets(app.consumer, partitions, Start.LATEST)
+    def offsets_at(start: Start) -> StartOf:
+        return lambda partitions: _start_offsets(app.consumer, partitions, start)
 
     def go_on(partition: Partition, due: int, earliest: int, end: int) -> int | None:
         try:
@@ -159,7 +158,7 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
 
     async def assigned(_: object, partitions: set[object], **__: object) -> None:
         if not partitions:  # Faust seeks nothing then, and so would never tell the holdings
-            await assign([])
+            await assign([], lambda *_: None)
 
     async def revoked(_: object, partitions: set[object], **__: object) -> None:
         probe.at("revoking")
