@@ -31,9 +31,9 @@ TRIED = {
         **Many series.** Taking over is reading the state from Redis, checking and copying
         it, 1.6 GB for 100,000 series: the interpreter holds one thread while another
         copies, and new memory has to be got from the host. Taken off: half of the
-        checksum's time, blank rows that were overwritten. What a reading costs grows
-        because a row of 16 KB is no longer in any cache; the next reading's row is
-        fetched ahead.""",
+        checksum's time, blank rows that were overwritten, waiting for the last partition
+        before the first one goes on. What a reading costs grows because a row of 16 KB is
+        no longer in any cache; the next reading's row is fetched ahead.""",
     "checkpoints": """
         **Checkpoints.** A slice of a copy is a megabyte, or one row; what is longer was
         the host's, or another process's turn.""",

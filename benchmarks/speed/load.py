@@ -15,17 +15,18 @@ from confluent_kafka import Producer
 
 from benchmarks.speed.readings import readings
 
-LINGER_MS = 1
 TICK_SECONDS = 0.001
 
 
-def publish(bootstrap: str, topic: str, rate: int, count: int, series: int, sent: Path) -> None:
+def publish(
+    bootstrap: str, topic: str, rate: int, count: int, series: int, linger_ms: int, sent: Path
+) -> None:
     """Publish ``count`` readings at ``rate`` a second; write the moments (monotonic, ns)."""
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
             "partitioner": "murmur2_random",
-            "linger.ms": LINGER_MS,
+            "linger.ms": linger_ms,
         }
     )
     moments = np.zeros(count, np.int64)
@@ -45,4 +46,4 @@ def publish(bootstrap: str, topic: str, rate: int, count: int, series: int, sent
 
 
 if __name__ == "__main__":
-    publish(*sys.argv[1:3], *map(int, sys.argv[3:6]), Path(sys.argv[6]))
+    publish(*sys.argv[1:3], *map(int, sys.argv[3:7]), Path(sys.argv[7]))

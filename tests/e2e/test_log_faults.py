@@ -9,6 +9,7 @@ import json
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -351,9 +352,10 @@ def test_a_full_producer_queue_holds_the_readings_back(
     ]
     city = build_city(stack, many[:2], partitions=PARTITIONS, rules=RULES, config=CITY)
     write(stack.bootstrap, city.topic, many)
-    with Run(city, tmp_path) as run:
+    with Run(city, tmp_path) as run, ExitStack() as throttled:
         topic = run.environment["HEDGEROW_TOPICS__PREDICTIONS"]
         limit_rate(stack.bootstrap, 1_000)
+        throttled.callback(limit_rate, stack.bootstrap, None)  # or every later test would be, too
         worker = run.start()
 
         def held_back() -> bool:
@@ -369,8 +371,8 @@ def test_a_full_producer_queue_holds_the_readings_back(
             time.sleep(1.0)
         assert learned(worker) < stood_at + 40_000 < len(many)  # a trickle
         assert resident(worker) < 1.2 * memory
-        assert saved_offsets(run._where) == {}  # nothing is acknowledged, so nothing is saved
-        limit_rate(stack.bootstrap, None)
+        assert set(saved_offsets(run._where).values()) <= {0}  # nothing is acknowledged
+        throttled.close()
         run.wait_until(lambda: learned(worker) == len(many), "all learned", 180.0)
         worker.leave(within_seconds=60.0)
         assert sum(saved_offsets(run._where).values()) == len(many)

@@ -13,7 +13,6 @@ from confluent_kafka import Consumer, TopicPartition
 from numpy.typing import NDArray
 
 from benchmarks.speed.bench import PRESETS, Bench, profiles
-from benchmarks.speed.load import LINGER_MS
 from benchmarks.speed.process import cpu_ns
 from benchmarks.speed.readings import BEGIN
 from benchmarks.speed.table import Kept, blocks, grid
@@ -28,6 +27,8 @@ PERIOD_SECONDS = 300
 LEAD_IN_SECONDS = 20  # periods are inferred, the broker compiles itself
 SECONDS = 65  # two rounds of checkpoints at the default interval
 LATE_SECONDS = 30.0
+LINGER_MS = 5  # of the load: what librdkafka's producers do, and Java's since Kafka 4.0
+SHORT_LINGER_MS = 1
 
 
 class _Seen(msgspec.Struct):
@@ -42,14 +43,16 @@ def measure(bench: Bench) -> dict[str, Any]:
         "series": SERIES,
         "load_linger_ms": LINGER_MS,
         "worker_linger_ms": KafkaSettings().linger_ms,
-        "presets": {preset: _steady(bench, preset) for preset in PRESETS},
+        "presets": {preset: _steady(bench, preset, LINGER_MS) for preset in PRESETS},
+        "short_linger_ms": SHORT_LINGER_MS,
+        "short_linger": {preset: _steady(bench, preset, SHORT_LINGER_MS) for preset in PRESETS},
     }
 
 
-def _steady(bench: Bench, preset: str) -> dict[str, Any]:
+def _steady(bench: Bench, preset: str, linger_ms: int) -> dict[str, Any]:
     seconds = max(5, round(SECONDS * bench.size)) + LEAD_IN_SECONDS
     count = RATE * seconds
-    topic, folder = f"steady-{preset}", bench.new_folder()
+    topic, folder = f"steady-{preset}-{linger_ms}", bench.new_folder()
     sent_path = folder / "sent.npy"
     bench.topics.make(topic)
     servers = bench.servers
@@ -57,12 +60,14 @@ def _steady(bench: Bench, preset: str) -> dict[str, Any]:
         worker.wait_ready()
         arrived = np.zeros(count, np.int64)
         command = [sys.executable, "-m", "benchmarks.speed.load", servers.bootstrap, topic,
-                   str(RATE), str(count), str(SERIES), str(sent_path)]  # fmt: skip
+                   str(RATE), str(count), str(SERIES), str(linger_ms), str(sent_path)]  # fmt: skip
         pids = {"worker": worker.pid, "broker": servers.broker_pid, "Redis": servers.redis_pid}
         with Child("the load", command, folder / "load.log", path_of_modules()) as load:
             pids["load"] = load.pid
             watched = _Arrivals(servers.bootstrap, worker.predictions, arrived, pids)
-            found = watched.until(count, load, bench.task(f"steady, {preset}", count))
+            found = watched.until(
+                count, load, bench.task(f"steady, {preset}, linger {linger_ms} ms", count)
+            )
         saved = worker.metrics().get(SAVED, 0.0)
     bench.topics.delete(topic, *worker.outputs)
     sent = np.load(sent_path)
@@ -174,27 +179,31 @@ def lateness(sent: NDArray[np.int64], rate: int) -> float:
 def section(part: Kept) -> str:
     """Write the percentiles."""
     result = part["result"]
+    short = f", linger {result['short_linger_ms']} ms"
+    measured = result["presets"] | {p + short: f for p, f in result["short_linger"].items()}
     names = ("p50", "p90", "p99", "p99.9", "max")
     rows = [
         [
-            preset,
+            what,
             *(f"{found['milliseconds'][name]:.1f}" for name in names),
             f"{found['readings']:,}",
             f"{found['checkpoints']:.0f}",
             f"{found['load_late_ms']:.1f}",
         ]
-        for preset, found in result["presets"].items()
+        for what, found in measured.items()
     ]
     cores = [
-        [preset, *(f"{share:.2f}" for share in found["cores"].values())]
-        for preset, found in result["presets"].items()
+        [what, *(f"{share:.2f}" for share in found["cores"].values())]
+        for what, found in measured.items()
     ]
-    processes = list(next(iter(result["presets"].values()))["cores"])
+    processes = list(next(iter(measured.values()))["cores"])
     return blocks(
         "Latency",
         f"""From the moment a reading is handed to a producer to the moment a consumer has its
         prediction, at a steady {result["rate"]:,} readings a second of {result["series"]:,} series.
-        `linger`: of the load {result["load_linger_ms"]} ms, of the worker
+        The load's producer lingers for {result["load_linger_ms"]} ms, as Kafka's own clients do
+        (Java's since 4.0, librdkafka's), then for {result["short_linger_ms"]} ms, which makes
+        several times as many requests of the broker; the worker's for
         {result["worker_linger_ms"]:g} ms. Checkpoints at the default interval. Milliseconds:""",
         grid(["", *names, "readings", "checkpoints", "load late, p99"], rows),
         "Cores taken meanwhile, all of them the same ones:",
