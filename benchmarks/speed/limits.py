@@ -8,11 +8,13 @@ from benchmarks.speed.table import blocks
 # By part: what its missed goals have in common.
 TRIED = {
     "throughput": """
-        **The ratios to the others.** They cost less on this machine than on the one the
-        goals were set on: there River took 383 µs a reading in a plain loop. Ours would
-        have to cost less than the raw floor for some of them. What was taken off: a
-        compiled writer of predictions, records handed on as aiokafka parsed them, copies
-        and small numpy calls of a step. What is left is what the profile below shows.""",
+        **Rate and ratios.** This host's speed differs by a third from hour to hour; the
+        floor of the same run tells how it was. The others cost less on this machine than
+        on the one the goals were set on: there River took 383 µs a reading in a plain
+        loop. Ours would have to cost less than the raw floor for some of them. Taken off:
+        a compiled writer of predictions, records handed on as aiokafka parsed them,
+        copies and small numpy calls of a step. What is left is what the profile below
+        shows.""",
     "profile": """
         **All but the kernel.** A third of it is what the floor has too (librdkafka's
         threads, fetching). Of the rest the most is writing 13 numbers a reading in their
@@ -23,10 +25,16 @@ TRIED = {
     "latency": """
         **Latency.** Broker, load, worker and the consumer that measures share two
         hardware threads, and a step of few readings takes two to three times as long
-        there as on a free core: caches are cold, the other thread busy. Taken off:
-        fetches at a pace, so that what comes is fresh; one Faust message for a fetch; a
-        quarter of a small step. Tried without gain, before these: 5, 20 and 30 ms between
-        fetches, `kafka.linger_ms` = 2, a shorter switch interval of the interpreter.""",
+        there as on a free core: caches are cold, the other thread busy. Of 28 ms in the
+        median of a traced run, 17 went by until a fetch had the reading (the load's
+        linger, the broker, half of 20 ms between fetches), 6 behind the other partitions
+        of that fetch, 1.3 in its own batch's step (1.0 of CPU, for 27 readings), 3 until
+        the broker had acknowledged the prediction. Taken off: fetches at a pace, so that
+        what comes is fresh; one Faust message for a fetch; a quarter of a small step.
+        Tried: `kafka.linger_ms` = 1 takes off 3 ms, for more requests and CPU; 10 and 5 ms
+        between fetches make it 40 and 31 ms, since the loop cannot follow; 30 ms between
+        them and a shorter switch interval of the interpreter gained nothing. Not tried:
+        one step over all partitions of a fetch.""",
     "scale": """
         **Many series.** Taking over is reading the state from Redis, checking and copying
         it, 1.6 GB for 100,000 series: the interpreter holds one thread while another
