@@ -21,6 +21,7 @@ more, it then goes to the older ones.
 from __future__ import annotations
 
 import itertools
+import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -45,6 +46,8 @@ from hedgerow.agents.ports import Checkpoint, Claim, NoProbe, Partition, Probe, 
 from hedgerow.app.access.reach import why_no_redis
 from hedgerow.app.access.redis import refusal
 from hedgerow.app.state.manifest import VERSION, Manifest, decode_manifest, encode_manifest
+
+logger = logging.getLogger(__name__)
 
 CLAIM = """
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
@@ -179,9 +182,9 @@ class RedisStateStore:
             raise _refused_generation(generation, stored)
 
     async def previous(self, claim: Claim) -> Stored | None:
-        """Read the generation before, if its manifest is kept."""
-        manifest = await self._previous(claim.partition)
-        return None if manifest is None else await self._with_chunks(claim.partition, manifest)
+        """Read the generation before, or the newest one before it whose manifest is readable."""
+        before = await self._before(claim.partition)
+        return await self._with_chunks(claim.partition, before[0]) if before else None
 
     async def revert(self, claim: Claim, generation: int | None = None) -> None:
         """Put a manifest before the stored one in its place: the one before, or a kept one."""
@@ -358,15 +361,20 @@ class RedisStateStore:
             )
         return manifest
 
-    async def _previous(self, partition: Partition) -> Manifest | None:
-        before = await self._before(partition)
-        return before[0] if before else None
-
     async def _before(self, partition: Partition) -> list[Manifest]:
-        """Read the manifests that are kept of generations before the stored one."""
+        """Read the manifests that are kept of generations before the stored one.
+
+        One that cannot be read is left out, and so dropped by the next checkpoint that keeps the
+        others: it would be in the way of all that come.
+        """
         generation, body, bodies = await self._fields(partition, "generation", "previous", "older")
-        found = [] if body is None else [decode_manifest(body, partition)]
-        found += _manifests(bodies, partition)
+        kept = [] if body is None else [body]
+        with _left_out():
+            kept += _listed(bodies, partition)
+        found: list[Manifest] = []
+        for one in kept:
+            with _left_out():
+                found.append(decode_manifest(one, partition))
         if found and found[0].version < VERSION:
             generation = generation if generation is not None and generation.isdigit() else b"1"
             found[0] = replace(found[0], generation=int(generation) - 1)
@@ -406,7 +414,7 @@ class RedisStateStore:
         *bodies, older = await self._fields(partition, *names)
         try:
             kept = [decode_manifest(body, partition) for body in bodies if body is not None]
-            kept += _manifests(older, partition)
+            kept += [decode_manifest(one, partition) for one in _listed(older, partition)]
         except (StoreCorrupt, StoreTooNew):
             return
         live = {key for manifest in kept for key in manifest.chunks.values()}
@@ -442,15 +450,24 @@ def _bodies(manifests: Sequence[Manifest]) -> bytes:
     return msgspec.json.encode([msgspec.Raw(encode_manifest(one)) for one in manifests])
 
 
-def _manifests(bodies: bytes | None, partition: Partition) -> list[Manifest]:
-    """Read such a list back; none where nothing is kept."""
+def _listed(bodies: bytes | None, partition: Partition) -> list[bytes]:
+    """Take such a list apart; nothing where none is kept."""
     if bodies is None:
         return []
     try:
         found = msgspec.json.decode(bodies, type=list[msgspec.Raw])
     except msgspec.DecodeError as error:
         raise StoreCorrupt(f"the older manifests of {partition} cannot be read: {error}") from None
-    return [decode_manifest(bytes(one), partition) for one in found]
+    return [bytes(one) for one in found]
+
+
+@contextmanager
+def _left_out() -> Iterator[None]:
+    """Go on without an older manifest that cannot be read, and say so."""
+    try:
+        yield
+    except (StoreCorrupt, StoreTooNew) as error:
+        logger.warning("an older generation cannot be gone back to, and is let go: %s", error)
 
 
 def _refused_token(claim: Claim, epoch: int) -> Fenced | RolledBack:
