@@ -10,7 +10,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from hedgerow.agents.ports import Claim, Meter, Progress
+from hedgerow.agents.ports import Claim, Meter, Progress, RegistrySource
 from hedgerow.models import Capture, Learner, Registry
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,11 @@ class Holding:
     replayed_until : int
         How far the log reached when the state was loaded. Up to there it may have been published
         before, by the registry that the state goes by; so no other one is taken.
+    loaded_at : float
+        When the state was claimed and loaded, by the holdings' clock: a registry that was read
+        since is no older than the one in it.
+    behind : bool
+        Whether it was said that the registry as this worker has read it may be an older one.
     """
 
     claim: Claim
@@ -57,6 +62,8 @@ class Holding:
     progress: Progress = Progress()
     settled: bool = True
     replayed_until: int = 0
+    loaded_at: float = 0.0
+    behind: bool = field(default=False, repr=False)
     saving: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
@@ -66,12 +73,16 @@ class Holding:
             return 0
         return max(1, COPIED_AT_ONCE_BYTES // self.learner.row_bytes)
 
-    async def take_registry(self, registry: Registry | None) -> None:
-        """Go by this registry from `next_offset` on, if it is another one.
+    async def take_registry(self, source: RegistrySource) -> None:
+        """Go by the registry as it is now from `next_offset` on, if it is another one.
 
         From here until it is stored nothing is stepped, so that rebuilding can take its time.
         """
-        if registry is None or registry.version == self.learner.registry.version:
+        registry = source.current()
+        if registry is None or self._may_be_older(registry, source):
+            return
+        if registry.version == self.learner.registry.version:
+            self.learner.by_registry(registry)
             return
         if self.next_offset < self.replayed_until:
             return
@@ -89,6 +100,25 @@ class Holding:
             "%s: goes by another registry of sensors (%s) from offset %d on",
             partition, registry.version or "an empty one", self.next_offset,
         )  # fmt: skip
+
+    def _may_be_older(self, registry: Registry, source: RegistrySource) -> bool:
+        """Tell whether this registry may be one from before that in the state.
+
+        The worker that stored it may have read further in the topic. Or the topic was made anew,
+        or cut short: then what is read from its beginning since the state was loaded counts.
+        """
+        own = self.learner.registry
+        if registry.follows(own) or source.read_since(self.loaded_at):
+            self.behind = False
+            return False
+        if not self.behind:
+            logger.warning(
+                "%s: its state goes by a registry that was read to %s, here it was read to %s; it "
+                "goes on by that one until the registry has been read anew",
+                self.claim.partition, own.mark, registry.mark,
+            )  # fmt: skip
+        self.behind = True
+        return True
 
     async def copied(self, meter: Meter) -> Capture:
         """Copy the state as it is now, in slices between the batches that come meanwhile."""

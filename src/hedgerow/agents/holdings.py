@@ -42,7 +42,7 @@ from hedgerow.agents.ports import (
     Stored,
 )
 from hedgerow.agents.restoring import Restorer
-from hedgerow.models import EMPTY, Capture, CityModel, Learner, Registry
+from hedgerow.models import EMPTY, Capture, CityModel, Learner
 
 logger = logging.getLogger(__name__)
 
@@ -278,8 +278,8 @@ class Holdings:
         self._held.pop(partition, None)
         found = await self._restorer.restore(claim)
         if found is None:
-            declared = self._declared() or EMPTY
-            learner = Learner(self._city, max_series=self._max_series, registry=declared)
+            declared = None if self._registry is None else self._registry.current()
+            learner = Learner(self._city, max_series=self._max_series, registry=declared or EMPTY)
             stored = Stored(0, NOWHERE)
         else:
             stored, learner = found
@@ -302,6 +302,7 @@ class Holdings:
             replayed_until=0 if found is None else UNKNOWN,
             due_at=self._clock.monotonic() + self._interval,
             stored_at=self._clock.monotonic(),
+            loaded_at=self._clock.monotonic(),
         )
 
     def abandon(self, partition: Partition) -> None:
@@ -326,7 +327,7 @@ class Holdings:
         if first is None or self._clock.monotonic() < first.due_at:
             return
         if all(held.saving is None for held in self._held.values()):
-            self._begin(first, self._declared())
+            self._begin(first, self._registry)
 
     async def checkpoint_all(self, limit_seconds: float) -> None:
         """Save everything held that has news, waiting at most so long (rebalance, shutdown).
@@ -346,14 +347,11 @@ class Holdings:
         if running:
             await asyncio.wait(running, timeout=limit_seconds)
 
-    def _declared(self) -> Registry | None:
-        return None if self._registry is None else self._registry.current()
-
-    def _begin(self, holding: Holding, registry: Registry | None) -> None:
+    def _begin(self, holding: Holding, registry: RegistrySource | None) -> None:
         holding.due_at = self._clock.monotonic() + self._interval
         holding.saving = asyncio.ensure_future(self._checkpoint(holding, registry))
 
-    async def _checkpoint(self, holding: Holding, registry: Registry | None) -> None:
+    async def _checkpoint(self, holding: Holding, registry: RegistrySource | None) -> None:
         """Write the state as it is now; whatever fails, the next checkpoint is a full one.
 
         Where there is no news it asks whether what was written last still stands.
@@ -361,7 +359,8 @@ class Holdings:
         began = self._clock.monotonic()
         partition, outcome = holding.claim.partition, "unavailable"
         try:
-            await holding.take_registry(registry)
+            if registry is not None:
+                await holding.take_registry(registry)
             if holding.next_offset == holding.saved_offset and holding.settled:
                 await self._store.check(holding.claim, holding.generation)
             else:

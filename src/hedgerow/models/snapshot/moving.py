@@ -76,7 +76,7 @@ def deal(
     >>> [one.series.sensor_ids for one in where.learners], where.moved
     ([['b'], ['a']], 1)
     """
-    registry = _held_by_most(learners)
+    registry = _newest(learners)
     learners = [learner.by_registry(registry) for learner in learners]
     dealt = [Learner(city, max_series=max_series, registry=registry) for _ in range(partitions)]
     for number, learner in enumerate(learners):  # the sums over all partitions stay the same
@@ -174,9 +174,13 @@ def stored_names(chunks: Mapping[str, bytes]) -> dict[tuple[str, str], str]:
     return names
 
 
-def _held_by_most(learners: Sequence[Learner]) -> Registry:
-    """Return the registry that most series go by; the others may not have taken it yet."""
-    by_version = {learner.registry.version: learner.registry for learner in learners}
+def _newest(learners: Sequence[Learner]) -> Registry:
+    """Return the registry that was read last; where that is not known, that of most series."""
+    registries = [learner.registry for learner in learners]
+    for one in registries:
+        if one.mark is not None and all(map(one.follows, registries)):
+            return one
+    by_version = {one.version: one for one in registries}
     held = Counter[str]()
     for learner in learners:
         held[learner.registry.version] += learner.series_count

@@ -22,7 +22,7 @@ from hedgerow.models.bank.series import CHUNK_SERIES, NOWHERE
 from hedgerow.models.errors import SnapshotError
 from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile
 from hedgerow.models.registry import CHUNK as REGISTRY
-from hedgerow.models.registry import EMPTY, Registry
+from hedgerow.models.registry import EMPTY, Mark, Registry
 from hedgerow.models.snapshot.capture import (
     chunks_of,
     layout_name,
@@ -66,19 +66,23 @@ def restore_state(learner: Learner, chunks: Mapping[str, bytes]) -> None:
 def stored_registry(chunks: Mapping[str, bytes], known: Registry = EMPTY) -> Registry:
     """Read the registry that a snapshot was learned by, unless it is known; empty if none.
 
+    One that is known but was read before the snapshot's is read again, so that its mark stays.
+
     Raises
     ------
     SnapshotError
         If it is damaged, or missing where the snapshot names one.
     """
     try:
-        version = _chunk(chunks, "meta").meta.get("registry", "")
+        meta = _chunk(chunks, "meta").meta
+        version, mark = meta.get("registry", ""), _mark(meta.get("registry_mark"))
+        is_known = version == known.version and known.follows(Registry({}, mark))
         if not version:
-            return EMPTY
+            return known if is_known else Registry({}, mark)
         chunk = _chunk(chunks, REGISTRY)  # checked also where it is known: it is kept as it is
-        if version == known.version:
+        if is_known:
             return known
-        registry = Registry.from_chunk(chunk)
+        registry = Registry.from_chunk(chunk, mark)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SnapshotError(
             f"registry: it does not hold together: {type(error).__name__}: {error}"
@@ -259,6 +263,13 @@ def _chunk(chunks: Mapping[str, bytes], name: str) -> RawChunk:
     if raw.name != name:
         raise SnapshotError(f"chunk {raw.name} stands where {name} should")
     return raw
+
+
+def _mark(listing: Sequence[object] | None) -> Mark | None:
+    if listing is None:
+        return None
+    log_id, offset = listing
+    return Mark(str(log_id), _whole(offset))
 
 
 def _whole(value: object) -> int:
