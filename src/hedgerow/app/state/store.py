@@ -26,7 +26,6 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as NotConnected
@@ -45,7 +44,14 @@ from hedgerow.agents.errors import (
 from hedgerow.agents.ports import Checkpoint, Claim, NoProbe, Partition, Probe, Stored
 from hedgerow.app.access.reach import why_no_redis
 from hedgerow.app.access.redis import refusal
-from hedgerow.app.state.manifest import VERSION, Manifest, decode_manifest, encode_manifest
+from hedgerow.app.state.manifest import (
+    VERSION,
+    Manifest,
+    decode_manifest,
+    encode_list,
+    encode_manifest,
+    split_list,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +203,7 @@ class RedisStateStore:
             done = await self._revert(
                 keys=[self._key(claim.partition, "state")],
                 args=[
-                    claim.token, manifest.generation, encode_manifest(manifest), _bodies(older)
+                    claim.token, manifest.generation, encode_manifest(manifest), encode_list(older)
                 ],
             )  # fmt: skip
         if not done:
@@ -240,7 +246,7 @@ class RedisStateStore:
         if self._keep > LEAST_KEPT:
             older = (await self._before(partition))[: self._keep - LEAST_KEPT]
             with unavailable():
-                await self._retire_previous(keys=[state], args=[claim.token, _bodies(older)])
+                await self._retire_previous(keys=[state], args=[claim.token, encode_list(older)])
         else:
             with unavailable():
                 await self._drop_previous(keys=[state], args=[claim.token])
@@ -370,7 +376,7 @@ class RedisStateStore:
         generation, body, bodies = await self._fields(partition, "generation", "previous", "older")
         kept = [] if body is None else [body]
         with _left_out():
-            kept += _listed(bodies, partition)
+            kept += split_list(bodies, partition)
         found: list[Manifest] = []
         for one in kept:
             with _left_out():
@@ -414,7 +420,7 @@ class RedisStateStore:
         *bodies, older = await self._fields(partition, *names)
         try:
             kept = [decode_manifest(body, partition) for body in bodies if body is not None]
-            kept += [decode_manifest(one, partition) for one in _listed(older, partition)]
+            kept += [decode_manifest(one, partition) for one in split_list(older, partition)]
         except (StoreCorrupt, StoreTooNew):
             return
         live = {key for manifest in kept for key in manifest.chunks.values()}
@@ -443,22 +449,6 @@ def _groups(chunks: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, byt
         size += len(data)
     if group:
         yield group
-
-
-def _bodies(manifests: Sequence[Manifest]) -> bytes:
-    """Write manifests as one list."""
-    return msgspec.json.encode([msgspec.Raw(encode_manifest(one)) for one in manifests])
-
-
-def _listed(bodies: bytes | None, partition: Partition) -> list[bytes]:
-    """Take such a list apart; nothing where none is kept."""
-    if bodies is None:
-        return []
-    try:
-        found = msgspec.json.decode(bodies, type=list[msgspec.Raw])
-    except msgspec.DecodeError as error:
-        raise StoreCorrupt(f"the older manifests of {partition} cannot be read: {error}") from None
-    return [bytes(one) for one in found]
 
 
 @contextmanager

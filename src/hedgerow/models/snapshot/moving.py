@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from hedgerow.models.alerts.silence import LEADER, NEXT_DEADLINE, SECOND
+from hedgerow.models.alerts.silence import LEADER, NEXT_DEADLINE, SECOND, Silence
 from hedgerow.models.bank.bank import Bank
 from hedgerow.models.bank.series import NOWHERE
 from hedgerow.models.learner import Learner
@@ -142,6 +142,40 @@ def without(learner: Learner, names: Collection[tuple[str, str]]) -> Learner:
         for sensor in (LEADER, SECOND):
             rest.silence.clock[sensor] = sensors[float(clock[sensor])]
     return rest
+
+
+def with_series_of(learner: Learner, older: Learner, name: tuple[str, str]) -> Learner:
+    """Put one series back to what an older learner of the partition knew of it.
+
+    Parameters
+    ----------
+    learner, older : Learner
+        Both are taken apart; they share a city and a registry.
+    name : tuple of str
+        Its sensor and quantity.
+
+    Returns
+    -------
+    Learner
+        The counts go on, and so do the watermark, every other series, and when this one was last
+        heard: it is no more silent than it was. What it learned since is gone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> older = Learner(CityModel())
+    >>> _ = older.step(["a", "b"], ["", ""], np.zeros(2, np.int64), np.ones(2), np.arange(2))
+    >>> back = with_series_of(Learner(CityModel()), older, ("b", ""))
+    >>> back.series.sensor_ids
+    ['b']
+    """
+    now = learner.series.find(*name)
+    back = without(learner, [name])
+    _move(older, older.series.find(*name), back)
+    new = back.series.find(*name)
+    heard = learner.silence if now != NOWHERE else Silence()
+    heard.move(max(now, 0), back.silence, new, int(back.series.sensors[new]))
+    return back
 
 
 def stored_series(chunks: Mapping[str, bytes]) -> list[str]:
