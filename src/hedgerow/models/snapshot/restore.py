@@ -20,7 +20,7 @@ from hedgerow.models.bank.bank import CHUNK_ROWS, Bank
 from hedgerow.models.bank.layout import Field
 from hedgerow.models.bank.series import CHUNK_SERIES, NOWHERE
 from hedgerow.models.errors import SnapshotError
-from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile
+from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile, RiverExpert
 from hedgerow.models.registry import CHUNK as REGISTRY
 from hedgerow.models.registry import EMPTY, Mark, Registry
 from hedgerow.models.snapshot.capture import (
@@ -236,7 +236,21 @@ class _Restoration:
                         self.note(_what_fits(profile, bank, kept))
                 if profile.river and as_it_was:
                     plugins = self.read(plugins_name(number, chunk))
-                    bank.restore_plugins(plugins, first, mine, rows=len(series))
+                    before = self.plugins_of(stored.profile)
+                    anew = bank.restore_plugins(
+                        plugins, first, mine, rows=len(series), before=before
+                    )
+                    if anew:
+                        self.same = False
+                        self.note(
+                            f"profile {profile.name!r}: other parameters, so these start anew: "
+                            f"{', '.join(sorted(anew))}"
+                        )
+
+    def plugins_of(self, profile: str) -> tuple[RiverExpert, ...]:
+        """Return the plug-ins of a stored profile, none where it has changed since."""
+        unchanged = (p for p in self.learner.city.profiles if p.name not in self.changed)
+        return next((p.river for p in unchanged if p.name == profile), ())
 
     def home(self, series: int, stored: StoredBank) -> Home:
         """Return where a series of a stored bank belongs now: profile, period and places."""
@@ -314,8 +328,11 @@ def _move(
         return {field.name for field in old_fields}
     old = {(field.name, field.single): field for field in old_fields}
     kept = set()
+    plugins = tuple(f".{i}:{one.name}" for i, one in enumerate(bank.profile.river))
     for new in bank.layout.fields:
         was = old.get((new.name, new.single))
+        if new.name.endswith(plugins):
+            continue  # they begin anew where a layout is another, and so do their weights
         if was is not None and was.size == new.size:
             into[new.single][:, new.offset : new.offset + new.size] = planes[new.single][
                 mine, was.offset : was.offset + was.size
