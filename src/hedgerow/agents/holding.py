@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from hedgerow.agents.ports import Claim, Meter, Progress, RegistrySource
+from hedgerow.agents.errors import Refused, StoreUnavailable
+from hedgerow.agents.ports import (
+    Claim,
+    Meter,
+    Partition,
+    Progress,
+    RegistrySource,
+    StateStore,
+)
 from hedgerow.models import Capture, Learner, Registry
 
 logger = logging.getLogger(__name__)
@@ -18,7 +27,10 @@ logger = logging.getLogger(__name__)
 SLICE_BYTES = 2**20  # copied without a pause: 0.5 to 2 ms, new memory's page faults included
 COPIED_AT_ONCE_BYTES = 4 * 2**20  # of rows that are copied because they are about to be stepped
 UNKNOWN = 2**63 - 1  # how far a log reaches, until the broker was asked
+CLAIM_SECONDS = 20.0  # a partition is stepped so long after its claim was last seen to stand
 NOWHERE = -1  # next offset of a partition whose start has yet to be asked for
+
+StartOf = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
 
 
 @dataclass(slots=True)
@@ -43,11 +55,13 @@ class Holding:
         Whether the registry that `learner` goes by is in the store. While it is not, nothing is
         learned: a crash would replay what follows by the registry before.
     replayed_until : int
-        How far the log reached when the state was loaded. Up to there it may have been published
-        before, by the registry that the state goes by; so no other one is taken.
+        How far the log reached some while after the state was loaded. Up to there it may have been
+        published before, by the registry that the state goes by; so no other one is taken.
     loaded_at : float
         When the state was claimed and loaded, by the holdings' clock: a registry that was read
         since is no older than the one in it.
+    confirmed_at : float
+        When the store was last asked about the claim and found it standing, by the same clock.
     behind : bool
         Whether it was said that the registry as this worker has read it may be an older one.
     """
@@ -63,8 +77,31 @@ class Holding:
     settled: bool = True
     replayed_until: int = 0
     loaded_at: float = 0.0
+    confirmed_at: float = 0.0
     behind: bool = field(default=False, repr=False)
     saving: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    async def stands(self, store: StateStore, now: float) -> bool:
+        """Tell whether the claim stood a short while ago; the store is asked where that is long."""
+        if now - self.confirmed_at <= CLAIM_SECONDS:
+            return True
+        try:
+            stands = await store.holds(self.claim)
+        except (StoreUnavailable, Refused):
+            return False
+        if stands:
+            self.confirmed_at = now
+        return stands
+
+    async def note_end(self, ends_of: StartOf | None, now: float) -> None:
+        """Note how far what was loaded may have been published before, for registries' sake.
+
+        That is asked when whoever held the partition before has surely heard that it lost it.
+        """
+        surely = now >= self.loaded_at + 1.25 * CLAIM_SECONDS
+        if self.replayed_until == UNKNOWN and ends_of is not None and surely:
+            partition = self.claim.partition
+            self.replayed_until = (await ends_of([partition])).get(partition, UNKNOWN)
 
     @property
     def most_messages(self) -> int:

@@ -14,19 +14,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from hedgerow.agents.errors import (
     EmitFailed,
     Fenced,
-    FencedForGood,
     GenerationMoved,
     Refused,
     RolledBack,
     StoreCorrupt,
     StoreUnavailable,
 )
-from hedgerow.agents.holding import NOWHERE, UNKNOWN, Holding, cancelled
+from hedgerow.agents.fences import Fences
+from hedgerow.agents.holding import NOWHERE, UNKNOWN, Holding, StartOf, cancelled
 from hedgerow.agents.ports import (
     Checkpoint,
     Claim,
@@ -47,10 +47,7 @@ from hedgerow.models import EMPTY, Capture, CityModel, Learner
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-REJOIN_SECONDS = 30.0
 LOADED_AT_ONCE = 2  # partitions; each needs its snapshot's size of memory while it is unpacked
-
-StartOf = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
 
 
 class Holdings:
@@ -116,8 +113,8 @@ class Holdings:
         )
         self._held: dict[Partition, Holding] = {}
         self._unsaved: set[Partition] = set()
-        self.assignments = 0
-        self._fenced_at = -2
+        self._ends_of: StartOf | None = None
+        self._fences = Fences(on_failure)
         self.ready = False
 
     def get(self, partition: Partition) -> Holding | None:
@@ -153,16 +150,28 @@ class Holdings:
     async def ready_to_step(self, partition: Partition) -> Holding | None:
         """Return a holding once the registry it goes by is stored, ``None`` when it is not ours.
 
-        What is published before that could not be published again after a crash.
+        What is published before that could not be published again after a crash. Nor is anything
+        stepped long after the store was last heard to hold our claim: a worker that was stopped,
+        or cut off from its group, would publish by its registry what another one publishes too.
         """
-        while (held := self._held.get(partition)) is not None and not held.settled:
-            if held.saving is None:
+        while (held := self._held.get(partition)) is not None:
+            was_settled, confirmed_at = held.settled, held.confirmed_at
+            if was_settled and await self._stands(held):
+                if self._held.get(partition) is held:
+                    return held
+                continue
+            if held.saving is None:  # a checkpoint asks too, and answers to what it finds
                 self._begin(held, None)
             if held.saving is not None:
                 await asyncio.wait([held.saving])
-            if not held.settled:
+            if not held.settled or (was_settled and held.confirmed_at == confirmed_at):
                 await asyncio.sleep(RETRY_SECONDS)
-        return held
+        return None
+
+    async def _stands(self, held: Holding) -> bool:
+        if self._registry is None:
+            return True
+        return await held.stands(self._store, self._clock.monotonic())
 
     # ---------------------------------------------------------------- assignment
 
@@ -184,8 +193,9 @@ class Holdings:
         start_of : Callable
             Asked once, for all partitions without state: where they begin.
         ends_of : Callable, optional
-            Asked once, for all partitions that were loaded: how far their logs reach. Up to there
-            somebody else may have published, by the registry that the state goes by.
+            Asked later, for each partition that was loaded: how far its log reaches. Up to there
+            somebody else may have published, by the registry that the state goes by. Where it does
+            not tell, it is asked again.
 
         Raises
         ------
@@ -199,6 +209,7 @@ class Holdings:
             If the store was restored from an older copy, and the policy is to stop.
         """
         self.ready = False
+        self._ends_of = ends_of
         wanted = sorted(partitions)
         for gone in set(self._held) - set(wanted):
             await self._drop(gone)
@@ -207,13 +218,12 @@ class Holdings:
             async with asyncio.timeout(self._load_seconds):
                 await self._take_all(wanted)
                 await self._start_new(start_of)
-                await self._note_replays(ends_of)
         except TimeoutError:
             raise StoreUnavailable(
                 f"the state of {len(wanted)} partitions could not be loaded within "
                 f"{self._load_seconds:.0f} s; is Redis up, and near?"
             ) from None
-        self.assignments += 1
+        self._fences.assignments += 1
         self.ready = True
         return {partition: self._held[partition].next_offset for partition in wanted}
 
@@ -255,19 +265,11 @@ class Holdings:
             new[partition].due_at = self._clock.monotonic()  # "latest" must not move by a crash
             logger.info("%s: no state yet, starts at offset %d", partition, offset)
 
-    async def _note_replays(self, ends_of: StartOf | None) -> None:
-        """Note how far what was loaded may have been published before, for registries' sake."""
-        loaded = {p: held for p, held in self._held.items() if held.replayed_until == UNKNOWN}
-        known: Mapping[Partition, int] = {}
-        if loaded and ends_of is not None and self._registry is not None:
-            known = await ends_of(sorted(loaded))
-        for partition, held in loaded.items():
-            held.replayed_until = known.get(partition, 0)
-
     async def _keep_or_load(self, partition: Partition) -> None:
         held = self._held.get(partition)
         if held is not None and await self._store.holds(held.claim):
             return
+        claimed_at = self._clock.monotonic()
         claim = await self._store.claim(partition)
         self._probe.at("restoring")
         if held is not None and claim.epoch <= held.claim.epoch:  # epochs only rise
@@ -299,10 +301,11 @@ class Holdings:
             generation=stored.generation,
             saved_offset=stored.next_offset,
             settled=found is not None or self._registry is None,
-            replayed_until=0 if found is None else UNKNOWN,
+            replayed_until=0 if found is None or self._ends_of is None else UNKNOWN,
             due_at=self._clock.monotonic() + self._interval,
             stored_at=self._clock.monotonic(),
             loaded_at=self._clock.monotonic(),
+            confirmed_at=claimed_at,
         )
 
     def abandon(self, partition: Partition) -> None:
@@ -360,6 +363,7 @@ class Holdings:
         partition, outcome = holding.claim.partition, "unavailable"
         try:
             if registry is not None:
+                await holding.note_end(self._ends_of, began)
                 await holding.take_registry(registry)
             if holding.next_offset == holding.saved_offset and holding.settled:
                 await self._store.check(holding.claim, holding.generation)
@@ -370,7 +374,7 @@ class Holdings:
                 capture = await holding.copied(self._meter)
                 await self._save(holding, capture, next_offset, progress)
             outcome = "saved"
-            holding.stored_at = self._clock.monotonic()
+            holding.stored_at, holding.confirmed_at = self._clock.monotonic(), began
             self._meter.store_reachable(True)
             self._unsaved.discard(partition)
         except Fenced as error:
@@ -484,33 +488,11 @@ class Holdings:
         holding.due_at = self._clock.monotonic()
 
     def _fenced(self, holding: Holding, error: Fenced) -> None:
-        """Drop a partition that another worker has claimed.
-
-        Usually a rebalance follows (this worker was paused longer than its session). Where
-        none does, or the same happens after it, two workers are stealing from each other.
-        """
+        """Drop a partition that another worker has claimed."""
         partition = holding.claim.partition
         logger.warning("%s: fenced and dropped at offset %d: %s", partition,
                        holding.next_offset, error)  # fmt: skip
         if self._held.get(partition) is holding:
             del self._held[partition]
             self._unsaved.discard(partition)
-        if self._fenced_at == self.assignments - 1:
-            self._give_up(partition)
-        elif self._fenced_at != self.assignments:
-            asyncio.get_running_loop().call_later(
-                REJOIN_SECONDS, self._expect_rebalance, self.assignments, partition
-            )
-        self._fenced_at = self.assignments
-
-    def _expect_rebalance(self, assignments: int, partition: Partition) -> None:
-        if self.assignments == assignments:
-            self._give_up(partition)
-
-    def _give_up(self, partition: Partition) -> None:
-        self._on_failure(
-            FencedForGood(
-                f"{partition} was claimed by another worker although the group assigns it to "
-                "this one; do two workers share kafka.instance_id, or two groups one name?"
-            )
-        )
+        self._fences.note(partition)

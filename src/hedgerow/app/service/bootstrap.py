@@ -5,11 +5,13 @@ Nothing is connected here; `hedgerow.app.service.worker` starts and stops what t
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.tables import TableManager
 from prometheus_client import CollectorRegistry, ProcessCollector
 from redis.asyncio import Redis
@@ -38,6 +40,8 @@ from hedgerow.app.service.state_metrics import StateCollector
 from hedgerow.app.settings import OnRollback, Settings, Start
 from hedgerow.app.state.store import RedisStateStore
 from hedgerow.topics import ReadingDecoder
+
+logger = logging.getLogger(__name__)
 
 MAX_POLL_RECORDS = 2_000  # bounds the time of one step, and so the loop's longest silence
 BUFFERED_FETCHES = 4  # decoded and learned one by one; more only costs memory
@@ -138,7 +142,7 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
         return await _start_offsets(app.consumer, partitions, settings.start)
 
     async def ends_of(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        return await _start_offsets(app.consumer, partitions, Start.LATEST)
+        return await _end_offsets(app.consumer, partitions)
 
     def go_on(partition: Partition, due: int, earliest: int, end: int) -> int | None:
         try:
@@ -334,6 +338,17 @@ async def _start_offsets(
     wanted = {(partition.topic, partition.number): partition for partition in partitions}
     tps = [tp for tp in consumer.assignment() if (tp.topic, tp.partition) in wanted]
     return {wanted[tp.topic, tp.partition]: int(offset) for tp, offset in (await ask(*tps)).items()}
+
+
+async def _end_offsets(
+    consumer: BatchConsumer, partitions: Sequence[Partition]
+) -> Mapping[Partition, int]:
+    """Ask the broker how far partitions reach; nothing where it does not tell."""
+    try:
+        return await _start_offsets(consumer, partitions, Start.LATEST)
+    except KafkaError as error:
+        logger.warning("the broker does not tell how far its log reaches: %s", error)
+        return {}
 
 
 class _Clock:

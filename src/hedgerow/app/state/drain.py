@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from hedgerow.agents.holding import Holding
-from hedgerow.agents.holdings import StartOf
+from hedgerow.agents.holding import Holding, StartOf
 from hedgerow.agents.ports import Batch, Fetch, NoProbe, Partition
 from hedgerow.app.broker.readings_log import LogFacts, go_on_at
 from hedgerow.app.broker.spans import Span, SpanReader
