@@ -26,9 +26,15 @@ class FakeRegistry:
 
     def __init__(self, known: Registry | None = None) -> None:
         self.known = known
+        self.read_at = 0.0
+        self.asked_anew = False
 
     def current(self) -> Registry | None:
         return self.known
+
+    def read_since(self, moment: float) -> bool:
+        self.asked_anew |= self.read_at <= moment
+        return self.read_at > moment
 
 
 @dataclass

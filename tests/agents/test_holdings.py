@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 from rig import PARTITION, Record, Rig, batch, log
 
-from hedgerow.agents import fencing as module
+from hedgerow.agents import fencing
 from hedgerow.agents.errors import FencedForGood, StoreUnavailable
 from hedgerow.agents.holding import NOWHERE
 from hedgerow.agents.ports import Checkpoint, Claim, Partition, Stored
@@ -108,7 +108,7 @@ async def test_a_worker_fenced_again_after_rejoining_stops(rig: Rig) -> None:
 async def test_a_worker_fenced_without_a_rebalance_stops(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "REJOIN_SECONDS", 0.01)
+    monkeypatch.setattr(fencing, "REJOIN_SECONDS", 0.01)
     await rig.feed(batch(hours(3)))
     await rig.store.claim(PARTITION)
     await rig.save()

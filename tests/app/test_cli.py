@@ -24,9 +24,10 @@ from hedgerow.app.cli import main
 from hedgerow.app.cli.root import EXIT_CODES, app
 from hedgerow.app.embedded.servers import free_port
 from hedgerow.app.errors import AppError
+from hedgerow.app.registry.send import changes, send
 from hedgerow.app.replay.send import KafkaSender
 from hedgerow.app.settings import Settings, load_settings
-from hedgerow.topics import Alert, Forecast, Prediction, encode_record
+from hedgerow.topics import Alert, Forecast, Prediction, Sensor, encode_record
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -68,7 +69,7 @@ def settings(embedded_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("HEDGEROW_KAFKA__BOOTSTRAP_SERVERS", embedded_stack.bootstrap)
     monkeypatch.setenv("HEDGEROW_REDIS__URL", embedded_stack.redis_url)
     monkeypatch.setenv("HEDGEROW_TOPICS__PARTITIONS", "3")
-    for role in ("READINGS", "PREDICTIONS", "ALERTS", "DEAD_LETTERS"):
+    for role in ("READINGS", "PREDICTIONS", "ALERTS", "DEAD_LETTERS", "SENSOR_REGISTRY"):
         monkeypatch.setenv(f"HEDGEROW_TOPICS__{role}", f"{role.lower()}-{mark}")
     yield load_settings()
 
@@ -352,6 +353,19 @@ def test_alerts_are_filtered_by_kind_and_severity(cli: Cli, settings: Settings) 
     (line,) = cli(*tail, "--kind", "anomaly", "--severity", "critical").out.splitlines()
     assert line.startswith("2026-01-01T23:00:00Z  open     critical anomaly")
     assert cli(*tail, "--sensor", "b*").out == ""
+
+
+def test_alerts_are_told_with_the_names_of_the_registry(cli: Cli, settings: Settings) -> None:
+    cli("topics", "create")
+    publish(settings, settings.topics.alerts, [alert(1, "a"), alert(2, "b")])
+    named = {"a": Sensor("a", name="Town hall"), "b": Sensor("b", zone="harbour")}
+    send(settings, changes({}, named), lambda _: None)
+    tail = ("alerts", "tail", "--from-beginning", "--no-follow")
+    shown = cli(*tail).out
+    assert len(shown.splitlines()) == 2
+    assert " a (Town hall)  " in shown
+    assert " b  " in shown
+    assert "Town hall" not in cli(*tail, "--json").out
 
 
 def test_what_is_no_record_is_said_and_what_is_no_text_is_made_harmless(

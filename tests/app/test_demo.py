@@ -30,7 +30,8 @@ from hedgerow.app.demo.watch import WatchedWorker
 from hedgerow.app.errors import DemoFailed
 from hedgerow.app.registry.declared import declared
 from hedgerow.app.registry.table import SensorTable, chosen, read_table
-from hedgerow.app.replay.readings_file import BadRow
+from hedgerow.app.replay import readings_file
+from hedgerow.app.replay.readings_file import BadRow, Row
 from hedgerow.app.settings import Settings, load_settings
 from hedgerow.models import ReferenceScore, SensorFacts, SeriesScore
 from hedgerow.topics import Alert, Sensor, encode_sensor
@@ -122,6 +123,14 @@ def test_the_registry_of_the_demo_declares_nothing_that_is_learned_by(little: Pa
     registry = declared({one.sensor_id: one for one in city_sensors(Feed(little).sensor_ids())})
     for who in Feed(little).sensor_ids():
         assert registry.of(who) == SensorFacts(kind=who.partition("-")[0])
+
+
+def test_who_sends_is_found_without_making_messages(
+    little: Path, sample: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    senders = {row.sensor_id for row in Feed(little).rows() if isinstance(row, Row) and row.line}
+    monkeypatch.setattr(readings_file, "_RowBuilder", None)
+    assert Feed(little).sensor_ids() == senders - {""}
 
 
 # ---------------------------------------------------------------- the feed

@@ -14,7 +14,7 @@ from hedgerow.app.registry.follower import RegistryFollower
 from hedgerow.app.registry.send import changes, send
 from hedgerow.app.replay.send import KafkaSender
 from hedgerow.app.settings import KafkaSettings, Settings, TopicSettings
-from hedgerow.models import EMPTY
+from hedgerow.models import EMPTY, Mark
 from hedgerow.topics import Sensor
 
 BRIDGE, HALL = Sensor("bridge", bound_upper=5.0), Sensor("hall", name="Hall")
@@ -73,7 +73,7 @@ async def test_what_changes_is_followed_and_a_name_is_no_change_to_learning(
 
         publish(settings, HALL)
         wait(lambda: set(follower.sensors) == {"bridge", "hall"})
-        assert follower.current() is before
+        assert follower.current() == before
 
         with KafkaSender(settings.kafka, settings.topics.sensor_registry) as sender:
             sender.send(b"hall", b'{"sensor_id":"hall","zone":7}')
@@ -92,3 +92,37 @@ async def test_a_registry_that_cannot_be_read_is_not_an_empty_one(
         assert follower.current() is None
     assert "there is no topic nowhere; run `hedgerow topics create`" in caplog.text
     assert "could not be read within 1 s" in caplog.text
+
+
+async def test_it_knows_how_far_it_has_read(settings: Settings) -> None:
+    publish(settings, BRIDGE, HALL)
+    with RegistryFollower(settings) as follower:
+        await follower.read(20)
+        first = mark_of(follower)
+        assert first.log_id != ""
+        assert first.offset == 2
+
+        publish(settings, Sensor("hall", name="Town hall"))
+        wait(lambda: mark_of(follower).offset == 3)
+
+        assert mark_of(follower).log_id == first.log_id
+
+
+async def test_asked_to_it_reads_the_topic_from_its_beginning(settings: Settings) -> None:
+    publish(settings, BRIDGE)
+    with RegistryFollower(settings) as follower:
+        await follower.read(20)
+        before, moment = follower.current(), time.monotonic()
+
+        assert not follower.read_since(moment)
+        wait(lambda: follower.read_since(moment))
+
+        assert follower.current() == before
+        assert follower.current() is not before
+
+
+def mark_of(follower: RegistryFollower) -> Mark:
+    known = follower.current()
+    assert known is not None
+    assert known.mark is not None
+    return known.mark

@@ -107,3 +107,66 @@ async def test_a_save_that_broke_off_leaves_what_is_to_be_kept(
     assert loaded is not None
     assert loaded.generation == 6
     assert (older and older.generation) == before
+
+
+def state_key(prefix: str) -> str:
+    return f"{prefix}:{{test:{PARTITION.topic}:{PARTITION.number}}}:state"
+
+
+async def damage(redis: Redis, prefix: str, field: str) -> None:
+    """Change the offset that a kept manifest names; its checksum no longer fits."""
+    body = await redis.hget(state_key(prefix), field)
+    assert body is not None
+    whole = body if isinstance(body, bytes) else body.encode()
+    changed = whole.replace(b'"next_offset":', b'"next_offset":9', 1)
+    assert changed != whole
+    await redis.hset(state_key(prefix), field, changed)
+
+
+@pytest.mark.parametrize(
+    ("field", "left"), [("previous", [7, 6, 4, 3, 2]), ("older", [7, 6, 5, 3, 2])]
+)
+async def test_a_damaged_older_one_is_let_go_and_does_not_stop_checkpoints(
+    redis: Redis, prefix: str, field: str, left: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = RedisStateStore(redis, prefix=prefix, group="test", keep=5)
+    claim = await saved(store, 6)
+    await damage(redis, prefix, field)
+
+    await store.save(claim, Checkpoint(6, 70, ("moves", "stays"), {"moves": b"6"}))
+
+    found = await store.kept(PARTITION)
+    assert [one.generation for one in found] == left
+    assert "an older generation cannot be gone back to" in caplog.text
+    caplog.clear()
+    await store.save(claim, Checkpoint(7, 80, ("moves", "stays"), {"moves": b"7"}))
+    assert caplog.text == ""
+    kept = len(await store.kept(PARTITION))
+    await store.load(await store.claim(PARTITION))  # sweeps
+    assert len(await chunk_keys(redis, prefix)) == kept + 1
+
+
+async def test_a_list_that_cannot_be_read_is_let_go_whole(redis: Redis, prefix: str) -> None:
+    store = RedisStateStore(redis, prefix=prefix, group="test", keep=4)
+    claim = await saved(store, 6)
+    await redis.hset(state_key(prefix), "older", b"[{")
+
+    await store.save(claim, Checkpoint(6, 70, ("moves", "stays"), {"moves": b"6"}))
+
+    assert [one.generation for one in await store.kept(PARTITION)] == [7, 6, 5]
+
+
+async def test_where_the_one_before_is_damaged_the_one_before_that_is_gone_back_to(
+    redis: Redis, prefix: str
+) -> None:
+    store = RedisStateStore(redis, prefix=prefix, group="test", keep=4)
+    await saved(store, 6)
+    await damage(redis, prefix, "previous")
+    claim = await store.claim(PARTITION)
+
+    before = await store.previous(claim)
+    assert before is not None
+    assert before.generation == 4
+    await store.revert(claim)
+
+    assert [one.generation for one in await store.kept(PARTITION)] == [4, 3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from faults.log.city import City, build_city
@@ -16,10 +16,15 @@ from stack.fixtures import Stack
 
 from hedgerow.agents.errors import Fenced
 from hedgerow.agents.ports import Checkpoint, Claim, Partition, Stored
+from hedgerow.app.broker.readings_log import LogFacts
+from hedgerow.app.broker.spans import Span
 from hedgerow.app.city import city_model
-from hedgerow.app.settings import Settings, load_settings
+from hedgerow.app.settings import Gap, Settings, load_settings
+from hedgerow.app.state import mend
 from hedgerow.app.state.admin import state_admin
+from hedgerow.app.state.look import kept_states
 from hedgerow.app.state.mend import Mender, NotMended, Sight, mender
+from hedgerow.app.state.series_rollback import plan_series_rollback, rollback_series
 from hedgerow.models import Learner
 from hedgerow.topics import decode_prediction
 
@@ -169,14 +174,16 @@ async def test_what_was_published_but_not_saved_is_learned_before_a_reset(
     run: Run, settings: Settings
 ) -> None:
     """After a kill outputs stand beyond the state; a reset must not make them others."""
+    shown: list[float] = []
     more = entries(range(FIRST + THEN, FIRST + THEN + 20))
     write(run.city.stack.bootstrap, run.city.topic, more)
     run.city = run.city.as_it_stands()
     async with mender(settings) as one:
         before, _ = await learner_of(one, settings)
         plan = await one.plan_series("h02")
-        offset = await one.reset(plan, silent)
+        offset = await one.reset(plan, lambda share, _: shown.append(share))
         assert offset == before.next_offset + len(more)
+    assert shown[-1] == 1.0, "the bar goes to its end"
     run.look_to_end()
     assert run.progress == run.city.expected.outputs
     await again(run)
@@ -284,3 +291,118 @@ async def test_without_a_yes_nothing_is_done(run: Run, settings: Settings) -> No
     assert stored.next_offset == len(SENSORS) * (FIRST + THEN)
     assert all(decode_prediction(r.value or b"") for r in read(
         run.city.stack.bootstrap, settings.topics.predictions))  # fmt: skip
+
+
+# ---------------------------------------------------------------- one series goes back
+
+
+async def test_a_series_goes_back_and_the_others_are_not_touched(
+    run: Run, settings: Settings
+) -> None:
+    async with mender(settings) as one:
+        before, learner = await learner_of(one, settings)
+        untouched, learned = rows(learner), learner.counts
+        [_, older] = [learner async for _, learner in kept(one, settings)]
+        then = rows(older)["h01"]
+        plan = await plan_series_rollback(one, "h01", None)
+        assert f"knew of it: {FIRST} readings learned, where it has {FIRST + THEN} now" in plan.what
+        assert "Those since are not learned again" in plan.what
+        assert "The 2 other series stay as they are" in plan.what
+        assert await rollback_series(one, plan, silent) == before.next_offset
+        after, learner = await learner_of(one, settings)
+    assert rows(learner) == untouched | {"h01": then}
+    assert then != untouched["h01"]
+    assert (learner.counts, after.generation) == (learned, before.generation + 1)
+
+    more = entries(range(FIRST + THEN, FIRST + THEN + 5))
+    write(run.city.stack.bootstrap, run.city.topic, more)
+    run.city = run.city.as_it_stands()
+    await again(run)
+    async with mender(settings) as one:
+        assert (await one.see_series("h01")).series[0].learned == FIRST + 5
+    alerts = read(run.city.stack.bootstrap, settings.topics.alerts)
+    assert not [alert for alert in alerts if b'"silent"' in (alert.value or b"")]
+    done = verified(run)
+    assert done.returncode == 0, done.stdout
+    assert "no repeats" in done.stdout
+
+
+async def test_outputs_beyond_the_state_stand_when_a_series_goes_back(
+    run: Run, settings: Settings
+) -> None:
+    """And the generation is read before the checkpoint of the drained state lets go of it."""
+    more = entries(range(FIRST + THEN, FIRST + THEN + 20))
+    write(run.city.stack.bootstrap, run.city.topic, more)
+    run.city = run.city.as_it_stands()
+    shown: list[float] = []
+    async with mender(settings) as one:
+        before, _ = await learner_of(one, settings)
+        plan = await plan_series_rollback(one, "h02", before.generation - 1)
+        offset = await rollback_series(one, plan, lambda share, _: shown.append(share))
+        assert offset == before.next_offset + len(more)
+        assert (await one.see_series("h02")).series[0].learned == FIRST
+        assert (await one.see_series("h00")).series[0].learned == FIRST + THEN + 20
+    assert shown[-1] == 1.0, "the bar goes to its end"
+    run.look_to_end()
+    assert run.progress == run.city.expected.outputs
+    await again(run)
+    done = verified(run)
+    assert done.returncode == 0, done.stdout
+    assert "no repeats" in done.stdout
+
+
+async def test_going_back_takes_back_a_reset(run: Run, settings: Settings) -> None:
+    async with mender(settings) as one:
+        _, learner = await learner_of(one, settings)
+        untouched = rows(learner)
+        await one.reset(await one.plan_series("h01"), silent)
+        plan = await plan_series_rollback(one, "h01", None)
+        assert "where nothing is known of it now" in plan.what
+    done = run.ask("state", "rollback", "h01", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "h01 stands as in generation" in done.stdout.replace("\n", " ")
+    async with mender(settings) as one:
+        _, learner = await learner_of(one, settings)
+    assert rows(learner) == untouched
+
+
+async def test_a_series_that_was_not_there_cannot_go_back(run: Run, settings: Settings) -> None:
+    at = START_MS + (FIRST + THEN) * HOUR
+    body = {"sensor_id": "h03", "timestamp": iso(at), "value": 1.0}
+    write(run.city.stack.bootstrap, run.city.topic,
+          [Entry(0, at, b"h03", json.dumps(body).encode())])  # fmt: skip
+    run.city = run.city.as_it_stands()
+    await again(run)
+    async with mender(settings) as one:
+        with pytest.raises(NotMended, match="holds nothing of h03 to go back to"):
+            await plan_series_rollback(one, "h03", None)
+        with pytest.raises(NotMended, match="h00 cannot go back to 99: kept of"):
+            await plan_series_rollback(one, "h00", 99)
+    done = run.ask("state", "rollback", "h00", "--partition", "0")
+    assert done.returncode == 2
+    assert "one of them" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        (0, "is first learned to its end, from offset 600 on"),
+        (5, "the 20 messages from offset 600 on are skipped as a worker would"),
+    ],
+)
+async def test_a_plan_tells_what_a_gap_leaves_out(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch, gone: int, told: str
+) -> None:
+    settings = settings.model_copy(update={"on_gap": Gap.LATEST})
+
+    def held(_: object, partitions: list[Partition]) -> dict[Partition, Span]:
+        return {one: Span(600 + gone, 620) for one in partitions}
+
+    async with mender(settings) as one:
+        monkeypatch.setattr(mend, "whole_spans", held)
+        assert told in (await one.plan_series("h00")).what
+
+
+def kept(one: Mender, settings: Settings) -> AsyncIterator[tuple[Stored, Learner]]:
+    log = LogFacts(settings.topics.readings, "", 1)
+    return kept_states(settings, one.store, partition(settings), log)

@@ -15,7 +15,9 @@ from hedgerow.models import (
     PluginError,
     Profile,
     RawChunk,
+    Registry,
     RiverExpert,
+    SensorFacts,
     SnapshotError,
     decode_chunk,
     encode_chunk,
@@ -172,6 +174,65 @@ class Sly(Evil):
 def test_even_signed_state_may_name_nothing_but_models(pickled: bytes) -> None:
     with pytest.raises(SnapshotError, match="plug-in's state"):
         read_models(pickled)
+
+
+PA = "river.linear_model.PARegressor"
+
+
+def strengths(learner: Learner) -> list[float]:
+    """Return the parameter C of each plug-in, horizon by horizon."""
+    return [model.C for bank in learner.banks for model in sum(bank.models[0], [])]  # type: ignore[attr-defined]
+
+
+def weight(learner: Learner) -> float:
+    return learner.scores()[0].weights[f"0:{PA}"]
+
+
+def test_another_parameter_begins_the_plug_in_and_its_weight_anew() -> None:
+    learner = Learner(city(PA, C=0.1))
+    run(learner, one_series(daily(200)))
+    assert weight(learner) > 0
+
+    restored = Learner.restore(city(PA, C=2.0), state(learner))
+
+    assert strengths(restored) == [2.0, 2.0]
+    assert weight(restored) < weight(learner)
+    assert f"these start anew: 0:{PA}" in restored.notes[-1]
+
+
+def test_a_sensor_that_moves_to_another_kind_gets_that_kinds_plug_in() -> None:
+    profiles = tuple(
+        Profile(kind, kinds=(kind,), period_seconds=3600, horizons=(1, 3), experts=EXPERTS,
+                river=(RiverExpert(PA, {"C": strength}),))
+        for kind, strength in (("road", 0.1), ("path", 2.0))
+    )  # fmt: skip
+    kinds = CityModel(profiles, plugin_key=KEY)
+    log = one_series(daily(200))
+    [who] = set(log.sensor_ids)
+    learner = Learner(kinds, registry=Registry({who: SensorFacts(kind="road")}))
+    run(learner, log)
+    assert strengths(learner) == [0.1, 0.1]
+
+    moved = learner.by_registry(Registry({who: SensorFacts(kind="path")}))
+
+    assert strengths(moved) == [2.0, 2.0]
+
+
+def test_a_snapshot_that_does_not_say_has_those_of_its_profile() -> None:
+    """As an earlier release wrote it."""
+    learner = Learner(city(PA, C=0.1))
+    run(learner, one_series(daily(100)))
+    chunks = state(learner)
+    [name] = [name for name in chunks if name.startswith("plugins/")]
+    raw = decode_chunk(chunks[name])
+    chunks[name] = encode_chunk(
+        RawChunk(name, raw.arrays, {k: v for k, v in raw.meta.items() if k != "river"})
+    )
+
+    same = Learner.restore(city(PA, C=0.1), chunks)
+    assert same.notes == []
+    assert weight(same) == weight(learner)
+    assert strengths(Learner.restore(city(PA, C=2.0), chunks)) == [2.0, 2.0]
 
 
 def test_a_new_plug_in_joins_what_was_learned_without_it() -> None:

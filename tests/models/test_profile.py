@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hedgerow.models import CityModel, ModelError, Profile, ProfileError
+from hedgerow.models import CityModel, ModelError, Profile, ProfileError, SensorFacts
 from hedgerow.models.bank.layout import row_layout
 
 
@@ -80,3 +80,22 @@ def test_a_row_holds_nothing_for_experts_that_are_not_there() -> None:
     assert linear.sizes.entry == lean.sizes.entry + 3  # its forecast, and two to standardise by
     held = row_layout(Profile(experts=("lean", "hold")), 3_600_000)
     assert held.sizes.contexts == 4
+
+
+def test_new_series_do_not_walk_all_neighbours() -> None:
+    """With 100,000 of them each, that would be ten thousand million steps."""
+
+    class Walked(dict[str, tuple[str, ...]]):
+        walks = 0
+
+        def values(self):  # type: ignore[no-untyped-def]
+            Walked.walks += 1
+            return super().values()
+
+    near = Walked({"a": ("b",), "c": ("d", "e")})
+    profile = Profile(neighbours=near)
+    before = Walked.walks
+
+    assert [profile.places_by(SensorFacts()) for _ in range(100)] == [2] * 100
+
+    assert Walked.walks == before

@@ -374,3 +374,11 @@ def _outputs(log: Log, result: object) -> dict[int, str]:
         at = log.first_offset + alert.position
         lines[at] = lines.get(at, "") + repr(replace(alert, position=0))
     return lines
+
+
+def test_a_chunk_is_made_of_arrays_that_the_version_had_made() -> None:
+    registry = Registry({f"s{n}": SensorFacts(bound_upper=float(n)) for n in range(9)})
+    assert registry.version
+    arrays = vars(registry)["_arrays"]
+
+    assert registry.chunk().arrays is arrays is registry.chunk().arrays

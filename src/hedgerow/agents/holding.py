@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from hedgerow.agents.ports import Claim, Meter, Progress
+from hedgerow.agents.errors import Refused, StoreUnavailable
+from hedgerow.agents.ports import (
+    Claim,
+    Meter,
+    Partition,
+    Progress,
+    RegistrySource,
+    StateStore,
+)
 from hedgerow.models import Capture, Learner, Registry
 
 logger = logging.getLogger(__name__)
@@ -18,7 +27,10 @@ logger = logging.getLogger(__name__)
 SLICE_BYTES = 2**20  # copied without a pause: 0.5 to 2 ms, new memory's page faults included
 COPIED_AT_ONCE_BYTES = 4 * 2**20  # of rows that are copied because they are about to be stepped
 UNKNOWN = 2**63 - 1  # how far a log reaches, until the broker was asked
+CLAIM_SECONDS = 20.0  # a partition is stepped so long after its claim was last seen to stand
 NOWHERE = -1  # next offset of a partition whose start has yet to be asked for
+
+StartOf = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
 
 
 @dataclass(slots=True)
@@ -43,8 +55,15 @@ class Holding:
         Whether the registry that `learner` goes by is in the store. While it is not, nothing is
         learned: a crash would replay what follows by the registry before.
     replayed_until : int
-        How far the log reached when the state was loaded. Up to there it may have been published
-        before, by the registry that the state goes by; so no other one is taken.
+        How far the log reached some while after the state was loaded. Up to there it may have been
+        published before, by the registry that the state goes by; so no other one is taken.
+    loaded_at : float
+        When the state was claimed and loaded, by the holdings' clock: a registry that was read
+        since is no older than the one in it.
+    confirmed_at : float
+        When the store was last asked about the claim and found it standing, by the same clock.
+    behind : bool
+        Whether it was said that the registry as this worker has read it may be an older one.
     """
 
     claim: Claim
@@ -57,7 +76,32 @@ class Holding:
     progress: Progress = Progress()
     settled: bool = True
     replayed_until: int = 0
+    loaded_at: float = 0.0
+    confirmed_at: float = 0.0
+    behind: bool = field(default=False, repr=False)
     saving: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    async def stands(self, store: StateStore, now: float) -> bool:
+        """Tell whether the claim stood a short while ago; the store is asked where that is long."""
+        if now - self.confirmed_at <= CLAIM_SECONDS:
+            return True
+        try:
+            stands = await store.holds(self.claim)
+        except (StoreUnavailable, Refused):
+            return False
+        if stands:
+            self.confirmed_at = now
+        return stands
+
+    async def note_end(self, ends_of: StartOf | None, now: float) -> None:
+        """Note how far what was loaded may have been published before, for registries' sake.
+
+        That is asked when whoever held the partition before has surely heard that it lost it.
+        """
+        surely = now >= self.loaded_at + 1.25 * CLAIM_SECONDS
+        if self.replayed_until == UNKNOWN and ends_of is not None and surely:
+            partition = self.claim.partition
+            self.replayed_until = (await ends_of([partition])).get(partition, UNKNOWN)
 
     @property
     def most_messages(self) -> int:
@@ -66,12 +110,16 @@ class Holding:
             return 0
         return max(1, COPIED_AT_ONCE_BYTES // self.learner.row_bytes)
 
-    async def take_registry(self, registry: Registry | None) -> None:
-        """Go by this registry from `next_offset` on, if it is another one.
+    async def take_registry(self, source: RegistrySource) -> None:
+        """Go by the registry as it is now from `next_offset` on, if it is another one.
 
         From here until it is stored nothing is stepped, so that rebuilding can take its time.
         """
-        if registry is None or registry.version == self.learner.registry.version:
+        registry = source.current()
+        if registry is None or self._may_be_older(registry, source):
+            return
+        if registry.version == self.learner.registry.version:
+            self.learner.by_registry(registry)
             return
         if self.next_offset < self.replayed_until:
             return
@@ -89,6 +137,25 @@ class Holding:
             "%s: goes by another registry of sensors (%s) from offset %d on",
             partition, registry.version or "an empty one", self.next_offset,
         )  # fmt: skip
+
+    def _may_be_older(self, registry: Registry, source: RegistrySource) -> bool:
+        """Tell whether this registry may be one from before that in the state.
+
+        The worker that stored it may have read further in the topic. Or the topic was made anew,
+        or cut short: then what is read from its beginning since the state was loaded counts.
+        """
+        own = self.learner.registry
+        if registry.follows(own) or source.read_since(self.loaded_at):
+            self.behind = False
+            return False
+        if not self.behind:
+            logger.warning(
+                "%s: its state goes by a registry that was read to %s, here it was read to %s; it "
+                "goes on by that one until the registry has been read anew",
+                self.claim.partition, own.mark, registry.mark,
+            )  # fmt: skip
+        self.behind = True
+        return True
 
     async def copied(self, meter: Meter) -> Capture:
         """Copy the state as it is now, in slices between the batches that come meanwhile."""

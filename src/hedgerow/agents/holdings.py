@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from hedgerow.agents.errors import (
     EmitFailed,
@@ -26,7 +26,7 @@ from hedgerow.agents.errors import (
     StoreUnavailable,
 )
 from hedgerow.agents.fencing import Fencing
-from hedgerow.agents.holding import NOWHERE, UNKNOWN, Holding, cancelled
+from hedgerow.agents.holding import NOWHERE, UNKNOWN, Holding, StartOf, cancelled
 from hedgerow.agents.ports import (
     Arrived,
     Checkpoint,
@@ -43,14 +43,12 @@ from hedgerow.agents.ports import (
     Stored,
 )
 from hedgerow.agents.restoring import Restorer
-from hedgerow.models import EMPTY, Capture, CityModel, Learner, Registry
+from hedgerow.models import EMPTY, Capture, CityModel, Learner
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 LOADED_AT_ONCE = 2  # partitions; each needs its snapshot's size of memory while it is unpacked
-
-StartOf = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
 
 
 class Holdings:
@@ -116,6 +114,7 @@ class Holdings:
         )
         self._held: dict[Partition, Holding] = {}
         self._unsaved: set[Partition] = set()
+        self._ends_of: StartOf | None = None
         self._fencing = Fencing(on_failure)
         self.ready = False
 
@@ -152,16 +151,28 @@ class Holdings:
     async def ready_to_step(self, partition: Partition) -> Holding | None:
         """Return a holding once the registry it goes by is stored, ``None`` when it is not ours.
 
-        What is published before that could not be published again after a crash.
+        What is published before that could not be published again after a crash. Nor is anything
+        stepped long after the store was last heard to hold our claim: a worker that was stopped,
+        or cut off from its group, would publish by its registry what another one publishes too.
         """
-        while (held := self._held.get(partition)) is not None and not held.settled:
-            if held.saving is None:
+        while (held := self._held.get(partition)) is not None:
+            was_settled, confirmed_at = held.settled, held.confirmed_at
+            if was_settled and await self._stands(held):
+                if self._held.get(partition) is held:
+                    return held
+                continue
+            if held.saving is None:  # a checkpoint asks too, and answers to what it finds
                 self._begin(held, None)
             if held.saving is not None:
                 await asyncio.wait([held.saving])
-            if not held.settled:
+            if not held.settled or (was_settled and held.confirmed_at == confirmed_at):
                 await asyncio.sleep(RETRY_SECONDS)
-        return held
+        return None
+
+    async def _stands(self, held: Holding) -> bool:
+        if self._registry is None:
+            return True
+        return await held.stands(self._store, self._clock.monotonic())
 
     # ---------------------------------------------------------------- assignment
 
@@ -185,8 +196,9 @@ class Holdings:
         start_of : Callable
             Asked once, for all partitions without state: where they begin.
         ends_of : Callable, optional
-            Asked once, for all partitions that were loaded: how far their logs reach. Up to there
-            somebody else may have published, by the registry that the state goes by.
+            Asked later, for each partition that was loaded: how far its log reaches. Up to there
+            somebody else may have published, by the registry that the state goes by. Where it does
+            not tell, it is asked again.
         arrived : Callable[[Partition, int], None], optional
             Told of each partition when it can be stepped, and at which offset it goes on.
 
@@ -202,6 +214,7 @@ class Holdings:
             If the store was restored from an older copy, and the policy is to stop.
         """
         self.ready = False
+        self._ends_of = ends_of
         self._fencing.assigned()
         wanted = sorted(partitions)
         for gone in set(self._held) - set(wanted):
@@ -211,7 +224,6 @@ class Holdings:
             async with asyncio.timeout(self._load_seconds):
                 await self._take_all(wanted, arrived)
                 await self._start_new(start_of, arrived)
-                await self._note_replays(ends_of)
         except TimeoutError:
             raise StoreUnavailable(
                 f"the state of {len(wanted)} partitions could not be loaded within "
@@ -261,19 +273,11 @@ class Holdings:
             arrived(partition, offset)
             logger.info("%s: no state yet, starts at offset %d", partition, offset)
 
-    async def _note_replays(self, ends_of: StartOf | None) -> None:
-        """Note how far what was loaded may have been published before, for registries' sake."""
-        loaded = {p: held for p, held in self._held.items() if held.replayed_until == UNKNOWN}
-        known: Mapping[Partition, int] = {}
-        if loaded and ends_of is not None and self._registry is not None:
-            known = await ends_of(sorted(loaded))
-        for partition, held in loaded.items():
-            held.replayed_until = known.get(partition, 0)
-
     async def _keep_or_load(self, partition: Partition) -> None:
         held = self._held.get(partition)
         if held is not None and await self._store.holds(held.claim):
             return
+        claimed_at = self._clock.monotonic()
         claim = await self._store.claim(partition)
         self._probe.at("restoring")
         if held is not None and claim.epoch <= held.claim.epoch:  # epochs only rise
@@ -284,8 +288,8 @@ class Holdings:
         self._held.pop(partition, None)
         found = await self._restorer.restore(claim)
         if found is None:
-            declared = self._declared() or EMPTY
-            learner = Learner(self._city, max_series=self._max_series, registry=declared)
+            declared = None if self._registry is None else self._registry.current()
+            learner = Learner(self._city, max_series=self._max_series, registry=declared or EMPTY)
             stored = Stored(0, NOWHERE)
         else:
             stored, learner = found
@@ -305,9 +309,11 @@ class Holdings:
             generation=stored.generation,
             saved_offset=stored.next_offset,
             settled=found is not None or self._registry is None,
-            replayed_until=0 if found is None else UNKNOWN,
+            replayed_until=0 if found is None or self._ends_of is None else UNKNOWN,
             due_at=self._clock.monotonic() + self._interval,
             stored_at=self._clock.monotonic(),
+            loaded_at=self._clock.monotonic(),
+            confirmed_at=claimed_at,
         )
 
     def abandon(self, partition: Partition) -> None:
@@ -332,7 +338,7 @@ class Holdings:
         if first is None or self._clock.monotonic() < first.due_at:
             return
         if all(held.saving is None for held in self._held.values()):
-            self._begin(first, self._declared())
+            self._begin(first, self._registry)
 
     async def checkpoint_all(self, limit_seconds: float) -> None:
         """Save everything held that has news, waiting at most so long (rebalance, shutdown).
@@ -352,14 +358,11 @@ class Holdings:
         if running:
             await asyncio.wait(running, timeout=limit_seconds)
 
-    def _declared(self) -> Registry | None:
-        return None if self._registry is None else self._registry.current()
-
-    def _begin(self, holding: Holding, registry: Registry | None) -> None:
+    def _begin(self, holding: Holding, registry: RegistrySource | None) -> None:
         holding.due_at = self._clock.monotonic() + self._interval
         holding.saving = asyncio.ensure_future(self._checkpoint(holding, registry))
 
-    async def _checkpoint(self, holding: Holding, registry: Registry | None) -> None:
+    async def _checkpoint(self, holding: Holding, registry: RegistrySource | None) -> None:
         """Write the state as it is now; whatever fails, the next checkpoint is a full one.
 
         Where there is no news it asks whether what was written last still stands.
@@ -367,7 +370,9 @@ class Holdings:
         began = self._clock.monotonic()
         partition, outcome = holding.claim.partition, "unavailable"
         try:
-            await holding.take_registry(registry)
+            if registry is not None:
+                await holding.note_end(self._ends_of, began)
+                await holding.take_registry(registry)
             if holding.next_offset == holding.saved_offset and holding.settled:
                 await self._store.check(holding.claim, holding.generation)
             else:
@@ -377,7 +382,7 @@ class Holdings:
                 capture = await holding.copied(self._meter)
                 await self._save(holding, capture, next_offset, progress)
             outcome = "saved"
-            holding.stored_at = self._clock.monotonic()
+            holding.stored_at, holding.confirmed_at = self._clock.monotonic(), began
             self._meter.store_reachable(True)
             self._unsaved.discard(partition)
         except Fenced as error:

@@ -282,6 +282,13 @@ class RegistrySource(Protocol):
         """Return the registry as it was read last; ``None`` before it was read to its end once."""
         ...
 
+    def read_since(self, moment: float) -> bool:
+        """Tell whether `current` was read from its beginning since a moment of the clock.
+
+        Where it was not, that is begun now.
+        """
+        ...
+
 
 Stage = Literal["decode", "learn", "encode", "emit", "checkpoint"]
 StateFault = Literal["tampered", "unreadable"]

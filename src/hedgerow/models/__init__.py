@@ -17,7 +17,7 @@ from hedgerow.models.errors import (
 )
 from hedgerow.models.learner import Learner
 from hedgerow.models.profile import AlertSwitches, CityModel, Profile, RiverExpert, series_key
-from hedgerow.models.registry import EMPTY, Registry, SensorFacts
+from hedgerow.models.registry import EMPTY, Mark, Registry, SensorFacts
 from hedgerow.models.results import Counts, Outcome, Refusal, StepResult
 from hedgerow.models.snapshot.chunks import Capture, RawChunk, decode_chunk, encode_chunk
 
@@ -29,6 +29,7 @@ __all__ = [
     "CityModel",
     "Counts",
     "Learner",
+    "Mark",
     "ModelError",
     "Outcome",
     "PluginError",

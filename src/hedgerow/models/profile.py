@@ -130,6 +130,7 @@ class Profile:
     alerts: AlertSwitches = AlertSwitches()
     kinds: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
+    _most_neighbours: int = field(default=0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         def require(good: bool, what: str) -> None:
@@ -157,6 +158,9 @@ class Profile:
             len(set(self.companions)) == len(self.companions) and all(self.companions),
             f"companions = {self.companions} must be different quantities",
         )
+        # Counted once: every new series asks for its places.
+        most = max(map(len, self.neighbours.values()), default=0)
+        object.__setattr__(self, "_most_neighbours", most)
         for who, names in self.neighbours.items():
             require(
                 len(set(names)) == len(names) and all((*names, who)) and who not in names,
@@ -214,7 +218,7 @@ class Profile:
     @property
     def places(self) -> int:
         """How many companions a series of this profile can have."""
-        return self._own_places + max(map(len, self.neighbours.values()), default=0)
+        return self._own_places + self._most_neighbours
 
     @property
     def _own_places(self) -> int:
@@ -259,6 +263,7 @@ class Profile:
     def fingerprint(self) -> str:
         """Hash of everything in the profile, stored with the snapshot."""
         body = asdict(self)
+        del body["_most_neighbours"]
         body["neighbours"] = sorted(self.neighbours.items())
         for name in ("kinds", "zones"):  # as it was before there were any
             if not body[name]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -55,9 +55,33 @@ class SensorFacts:
 NOTHING = SensorFacts()
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far the topic had been read that a registry was made of.
+
+    Attributes
+    ----------
+    log_id : str
+        Names the topic, one that was deleted and made anew by another name; empty when unknown.
+    offset : int
+        The first offset that had not been read.
+    """
+
+    log_id: str
+    offset: int
+
+    def __str__(self) -> str:
+        return f"offset {self.offset} of {self.log_id or 'its topic'}"
+
+
 @dataclass(frozen=True)
 class Registry:
     """Facts of sensors by their ids.
+
+    Attributes
+    ----------
+    mark : Mark or None
+        Where they were read; ``None`` when nobody noted it. Nothing learned depends on it.
 
     Examples
     --------
@@ -69,10 +93,30 @@ class Registry:
     """
 
     facts: Mapping[str, SensorFacts]
+    mark: Mark | None = field(default=None, compare=False)
 
     def of(self, sensor_id: str) -> SensorFacts:
         """Return what is declared of a sensor, nothing where it is not registered."""
         return self.facts.get(sensor_id, NOTHING)
+
+    def follows(self, other: Registry) -> bool:
+        """Tell whether this one is surely no older than another.
+
+        Of two topics, and where this one's place is not known, that cannot be told.
+
+        Examples
+        --------
+        >>> early, late = (Registry({}, Mark("a", offset)) for offset in (3, 7))
+        >>> late.follows(early), early.follows(late), Registry({}, Mark("b", 9)).follows(late)
+        (True, False, False)
+        """
+        if other.mark is None:
+            return True
+        return (
+            self.mark is not None
+            and self.mark.log_id == other.mark.log_id
+            and self.mark.offset >= other.mark.offset
+        )
 
     @cached_property
     def version(self) -> str:
@@ -80,7 +124,7 @@ class Registry:
         if not self._telling:
             return ""
         digest = hashlib.blake2b(digest_size=12)
-        for name, array in self._arrays().items():
+        for name, array in self._arrays.items():
             digest.update(f"{name} {array.size} ".encode())
             digest.update(array.tobytes())
         return digest.hexdigest()
@@ -101,8 +145,9 @@ class Registry:
 
     def chunk(self) -> RawChunk:
         """Return the facts as a chunk of a snapshot."""
-        return RawChunk(CHUNK, self._arrays(), {"version": self.version})
+        return RawChunk(CHUNK, self._arrays, {"version": self.version})
 
+    @cached_property  # with the version, and so where a registry is read, not where it is stored
     def _arrays(self) -> dict[str, Array]:
         who = self._telling
         facts = [self.facts[one] for one in who]
@@ -124,8 +169,8 @@ class Registry:
         return arrays
 
     @classmethod
-    def from_chunk(cls, raw: RawChunk) -> Registry:
-        """Read the facts back.
+    def from_chunk(cls, raw: RawChunk, mark: Mark | None = None) -> Registry:
+        """Read the facts back, to be those of a mark.
 
         Raises
         ------
@@ -145,7 +190,8 @@ class Registry:
                 for one, kind, zone, (lower, upper, period), begin, end in zip(
                     who, kinds, zones, numbers, [0, *ends[:-1]], ends, strict=True
                 )
-            }
+            },
+            mark,
         )
         if registry.version != raw.meta["version"]:
             raise SnapshotError("registry: its facts are not those of its version")

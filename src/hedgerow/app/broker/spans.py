@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,6 +18,7 @@ from hedgerow.app.settings import KafkaSettings
 AT_ONCE = 2_000
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 30.0
+UNKNOWN_END = 2**62  # an offset beyond every log
 NO_GROUP = "hedgerow-spans"  # the client wants one; it is never joined
 
 
@@ -39,7 +41,7 @@ class SpanMessage:
 
 
 def spans(kafka: KafkaSettings, partitions: Sequence[Partition]) -> dict[Partition, Span]:
-    """Ask the broker what it holds.
+    """Ask the broker what it holds; `whole_spans` finds the ends of the embedded one as well.
 
     A consumer is asked, not the admin client: its ``list_offsets`` (confluent-kafka 2.14) now and
     then ends the process with a segmentation fault.
@@ -58,6 +60,30 @@ def spans(kafka: KafkaSettings, partitions: Sequence[Partition]) -> dict[Partiti
         consumer.close()
 
 
+def whole_spans(kafka: KafkaSettings, partitions: Sequence[Partition]) -> dict[Partition, Span]:
+    """Find what the broker holds, the end of each partition by a fetch.
+
+    Asked for its latest offset, the embedded broker gives the first of its last batch, plus one.
+
+    Raises
+    ------
+    BrokerUnavailable
+        If it does not tell.
+    """
+    told = spans(kafka, partitions)
+    ends = {partition: Span(span.end, UNKNOWN_END) for partition, span in told.items()}
+    found = {partition: span.end for partition, span in told.items()}
+    deadline = time.monotonic() + ANSWER_SECONDS
+    with SpanReader(kafka, ends) as reader:
+        while not reader.finished:
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(f"no end of {partitions[0].topic} was found in time")
+            for partition, messages in reader.read().items():
+                found[partition] = messages[-1].offset + 1
+        found |= reader.ends
+    return {partition: Span(span.earliest, found[partition]) for partition, span in told.items()}
+
+
 def _span(consumer: Consumer, partition: Partition) -> Span:
     asked = TopicPartition(partition.topic, partition.number)
     answer = consumer.get_watermark_offsets(asked, timeout=ANSWER_SECONDS)
@@ -68,10 +94,17 @@ def _span(consumer: Consumer, partition: Partition) -> Span:
 
 
 class SpanReader:
-    """Reads each partition from the first offset of its span to its end, in a ``with`` block."""
+    """Reads each partition from the first offset of its span to its end, in a ``with`` block.
+
+    Attributes
+    ----------
+    ends : dict of Partition to int
+        Where fetches found that partitions end.
+    """
 
     def __init__(self, kafka: KafkaSettings, wanted: Mapping[Partition, Span]) -> None:
         self._wanted = wanted
+        self.ends: dict[Partition, int] = {}
         self._left = {partition for partition, span in wanted.items() if span.earliest < span.end}
         self._consumer = Consumer(
             {
@@ -104,6 +137,7 @@ class SpanReader:
             error = message.error()
             if error is not None and error.code() == KafkaError._PARTITION_EOF:
                 self._left.discard(partition)  # what is left up to the end are no messages
+                self.ends[partition] = message.offset()
             elif error is not None and error.fatal():
                 raise BrokerUnavailable(f"{partition}: {error.str()}")
             elif error is None and message.offset() < self._wanted[partition].end:

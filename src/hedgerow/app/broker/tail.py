@@ -54,6 +54,11 @@ class Tail:
         If one does, but we may not read.
     TopicMissing
         If there is no such topic.
+
+    Attributes
+    ----------
+    went_back : bool
+        Whether a partition was shorter than it had been: the topic was made anew, or cut.
     """
 
     def __init__(
@@ -83,6 +88,8 @@ class Tail:
             raise
         self._follow = follow
         self._left = partitions
+        self._ends = dict.fromkeys(partitions, 0)
+        self.went_back = False
 
     def values(self) -> Iterator[bytes]:
         """Wait for records and give their values; ends only when not following."""
@@ -101,21 +108,31 @@ class Tail:
         """Whether every partition has been read to where it once ended."""
         return not self._left
 
+    def end(self, partition: int) -> int:
+        """Return the first offset of a partition that has not been read."""
+        return self._ends[partition]
+
     def poll(self) -> list[Message]:
         """Wait a moment for records and give them, often none."""
         found = []
         for message in self._consumer.consume(_AT_ONCE, _POLL_SECONDS):
-            error = message.error()
+            error, number = message.error(), message.partition()
             if error is None:
                 found.append(message)
+                self._reach(number, message.offset() + 1)
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._left.discard(message.partition())
+                self._left.discard(number)
+                self._reach(number, message.offset())
             elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 need = Need("topic", self._topic, "Read")
                 raise AccessRefused(lacking_sentence(self._kafka, [need]))
             elif error.fatal():
                 raise BrokerUnavailable(f"{self._topic}: {error.str()}")
         return found
+
+    def _reach(self, partition: int, end: int) -> None:
+        self.went_back |= end < self._ends[partition]
+        self._ends[partition] = end
 
     def _partitions(self, kafka: KafkaSettings) -> set[int]:
         metadata = ask_metadata(self._consumer, self._watch, kafka, ANSWER_SECONDS, self._topic)

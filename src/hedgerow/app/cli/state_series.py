@@ -38,7 +38,7 @@ def add_to(group: typer.Typer) -> None:
     """Add the commands to ``hedgerow state``."""
     group.command("show", epilog="Example: hedgerow state show bridge-7/speed")(show)
     group.command("reset", epilog="Example: hedgerow state reset bridge-7/speed --yes")(reset)
-    group.command("rollback", epilog="Example: hedgerow state rollback --partition 3")(rollback)
+    group.command("rollback", epilog="Example: hedgerow state rollback bridge-7/speed")(rollback)
 
 
 def show(
@@ -75,16 +75,14 @@ def reset(
     Stop all workers first. The partition is learned to its end before, so that no output that
     was published changes.
     """
-    if (series is None) == (partition is None):
-        raise typer.BadParameter("name a series, or a partition by --partition; one of them")
+    number = _one_of(series, partition)
     settings = read_settings(config)
     from hedgerow.app.cli.progress import ReplayProgress
 
-    if partition is not None:
-        number = partition
+    if series is None:
         plan = _mended(settings, lambda mender: mender.plan_partition(number))
     else:
-        plan = _mended(settings, lambda mender: mender.plan_series(series or ""))
+        plan = _mended(settings, lambda mender: mender.plan_series(series))
     _agree(plan.what, yes)
     with ReplayProgress(errors, "learning to the end") as bar:
         offset = _mended(settings, lambda mender: mender.reset(plan, bar.show))
@@ -95,27 +93,57 @@ def reset(
 
 
 def rollback(
-    partition: Annotated[int, typer.Option(min=0, help="Which partition.", show_default=False)],
+    series: Annotated[
+        str | None, typer.Argument(help="Put back this series alone.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
+    partition: Annotated[int | None, typer.Option(min=0, help="Put back this partition.")] = None,
     to: Annotated[
         int | None,
         typer.Option(min=1, help="The generation to go back to; the one before otherwise."),
     ] = None,
     yes: YesOption = False,
 ) -> None:
-    """Go back to a kept generation of a partition's state; the log is learned again from there.
+    """Go back to a kept generation of a series, or of a partition.
 
-    Stop all workers first. As many are kept as checkpoint.keep says: the newest and the one before
-    it, unless it is set.
+    Stop all workers first. A partition learns its log again from there. A series does not: its
+    readings since count as if they had not come, and all others stay as they are. As many
+    generations are kept as checkpoint.keep says: the newest and the one before it, unless it is
+    set.
     """
     settings = read_settings(config)
-    plan = _mended(settings, lambda mender: mender.plan_rollback(partition, to))
+    number = _one_of(series, partition)
+    if series is not None:
+        _rollback_series(settings, series, to, yes)
+        return
+    plan = _mended(settings, lambda mender: mender.plan_rollback(number, to))
     _agree(plan.what, yes)
     _mended(settings, lambda mender: mender.rollback(plan))
     results.print(
         f"{plan.partition} stands at generation {plan.to.generation}, offset "
         f"{plan.to.next_offset:,}; start the workers"
     )
+
+
+def _rollback_series(settings: Settings, series: str, to: int | None, yes: bool) -> None:
+    from hedgerow.app.cli.progress import ReplayProgress
+    from hedgerow.app.state.series_rollback import plan_series_rollback, rollback_series
+
+    plan = _mended(settings, lambda mender: plan_series_rollback(mender, series, to))
+    _agree(plan.what, yes)
+    with ReplayProgress(errors, "learning to the end") as bar:
+        offset = _mended(settings, lambda mender: rollback_series(mender, plan, bar.show))
+    results.print(
+        f"{printable(series)} stands as in generation {plan.generation}; {plan.partition} goes on "
+        f"at offset {offset:,}; start the workers"
+    )
+
+
+def _one_of(series: str | None, partition: int | None) -> int:
+    """Return the partition that is named, if no series is."""
+    if (series is None) == (partition is None):
+        raise typer.BadParameter("name a series, or a partition by --partition; one of them")
+    return partition or 0
 
 
 def list_series(settings: Settings, *, partitions: list[int], pattern: str, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -98,8 +98,9 @@ def alerts(
         )
 
     topic = settings.topics.alerts
+    names = {} if as_json else _names(settings)
     with closing(_records(settings, topic, decode_alert, from_beginning, follow)) as records:
-        _show(records, wanted, _alert_line, limit, as_json)
+        _show(records, wanted, lambda alert: _alert_line(alert, names), limit, as_json)
 
 
 def _records(
@@ -162,13 +163,31 @@ def _prediction_line(record: Prediction) -> Text:
     return line
 
 
-def _alert_line(record: Alert) -> Text:
+def _names(settings: Settings) -> dict[str, str]:
+    """Read from the registry what people call the sensors; nothing where there is none."""
+    from hedgerow.app.cli.output import errors
+    from hedgerow.app.errors import AccessRefused, TopicMissing
+    from hedgerow.app.registry.table import read_table
+
+    try:
+        sensors = read_table(settings).sensors
+    except TopicMissing:
+        return {}
+    except AccessRefused as error:
+        errors.print(f"without the sensors' names: {printable(str(error))}", style="yellow")
+        return {}
+    return {who: sensor.name for who, sensor in sensors.items() if sensor.name}
+
+
+def _alert_line(record: Alert, names: Mapping[str, str]) -> Text:
     resolved = record.state == "resolved"
     style = "green" if resolved else SEVERITY_STYLES.get(record.severity, "")
     line = Text(f"{record.at}  ")
     line.append(f"{record.state:<8} {printable(record.severity):<8}", style=style)
     line.append(f" {printable(record.kind):<15} ")
     line.append(printable(record.series), style="bold")
+    if record.sensor_id in names:
+        line.append(f" ({printable(names[record.sensor_id])})")
     line.append(f"  {printable(record.message)}")
     return line
 

@@ -111,8 +111,8 @@ class Feed:
         )
 
     def sensor_ids(self) -> set[str]:
-        """Read the file for who sends in it."""
-        return {row.sensor_id for row in self._file.rows() if not isinstance(row, BadRow)}
+        """Look who sends in the file."""
+        return self._file.sensor_ids()
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Give every message, once; but the reading before the trouble twice."""

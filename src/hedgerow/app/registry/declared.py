@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hedgerow.models import Registry, SensorFacts
+from hedgerow.models import Mark, Registry, SensorFacts
 from hedgerow.topics import Sensor
 
 
-def declared(sensors: Mapping[str, Sensor]) -> Registry:
-    """Return what of the sensors matters to learning.
+def declared(sensors: Mapping[str, Sensor], mark: Mark | None = None) -> Registry:
+    """Return what of the sensors matters to learning, and how far their topic had been read.
 
     Examples
     --------
@@ -27,4 +27,4 @@ def declared(sensors: Mapping[str, Sensor]) -> Registry:
         )
         for who, sensor in sensors.items()
     }
-    return Registry({who: one for who, one in facts.items() if one != SensorFacts()})
+    return Registry({who: one for who, one in facts.items() if one != SensorFacts()}, mark)

@@ -5,11 +5,13 @@ Nothing is connected here; `hedgerow.app.service.worker` starts and stops what t
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.tables import TableManager
 from prometheus_client import CollectorRegistry, ProcessCollector
 from redis.asyncio import Redis
@@ -19,7 +21,7 @@ from hedgerow.agents.errors import LogChanged, LogGap
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.forward import ForwardAgent
 from hedgerow.agents.holding import Holding
-from hedgerow.agents.holdings import Holdings, StartOf
+from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.loop import Agent
 from hedgerow.agents.outputs import Outputs
 from hedgerow.agents.ports import Arrived, NoProbe, Partition, Probe, RegistrySource
@@ -38,6 +40,8 @@ from hedgerow.app.service.state_metrics import StateCollector
 from hedgerow.app.settings import OnRollback, Settings, Start
 from hedgerow.app.state.store import RedisStateStore
 from hedgerow.topics import ReadingDecoder
+
+logger = logging.getLogger(__name__)
 
 MAX_POLL_RECORDS = 2_000  # bounds the time of one step, and so the loop's longest silence
 BUFFERED_FETCHES = 4  # decoded and learned one by one; more only costs memory
@@ -130,14 +134,14 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
     async def assign(partitions: Iterable[Partition], arrived: Arrived) -> None:
         try:
             await holdings.assign(
-                partitions, offsets_at(settings.start), offsets_at(Start.LATEST), arrived
+                partitions,
+                lambda new: _start_offsets(app.consumer, new, settings.start),
+                lambda loaded: _end_offsets(app.consumer, loaded),
+                arrived,
             )
         except Exception as error:
             failure(error)
             raise
-
-    def offsets_at(start: Start) -> StartOf:
-        return lambda partitions: _start_offsets(app.consumer, partitions, start)
 
     def go_on(partition: Partition, due: int, earliest: int, end: int) -> int | None:
         try:
@@ -333,6 +337,17 @@ async def _start_offsets(
     wanted = {(partition.topic, partition.number): partition for partition in partitions}
     tps = [tp for tp in consumer.assignment() if (tp.topic, tp.partition) in wanted]
     return {wanted[tp.topic, tp.partition]: int(offset) for tp, offset in (await ask(*tps)).items()}
+
+
+async def _end_offsets(
+    consumer: BatchConsumer, partitions: Sequence[Partition]
+) -> Mapping[Partition, int]:
+    """Ask the broker how far partitions reach; nothing where it does not tell."""
+    try:
+        return await _start_offsets(consumer, partitions, Start.LATEST)
+    except KafkaError as error:
+        logger.warning("the broker does not tell how far its log reaches: %s", error)
+        return {}
 
 
 class _Clock:

@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from hedgerow.agents.holding import Holding
-from hedgerow.agents.holdings import StartOf
+from hedgerow.agents.holding import Holding, StartOf
 from hedgerow.agents.ports import Batch, Fetch, NoProbe, Partition
 from hedgerow.app.broker.readings_log import LogFacts, go_on_at
 from hedgerow.app.broker.spans import Span, SpanReader
@@ -46,7 +45,7 @@ async def drain(
     loop = forecast_loop(settings, log, redis, realign=_out_of_order, probe=NoProbe())
     try:
         offsets = await loop.holdings.assign(list(held), _starts(settings, held))
-        begin = {p: _begin(settings, p, offsets[p], span) for p, span in held.items()}
+        begin = {p: begins_at(settings, p, offsets[p], span) for p, span in held.items()}
         await loop.agent.run(_fetches(settings, held, offsets, begin, progress))
         _check(loop)
         await loop.holdings.checkpoint_all(SAVE_SECONDS)
@@ -69,8 +68,14 @@ def _out_of_order(partition: Partition, next_offset: int) -> None:
     raise WorkerFailed(f"{partition}: a batch does not begin at offset {next_offset}")
 
 
-def _begin(settings: Settings, partition: Partition, due: int, span: Span) -> int:
-    """Return where to read from: what is due, unless it is gone."""
+def begins_at(settings: Settings, partition: Partition, due: int, span: Span) -> int:
+    """Return where a partition is read from: what is due, unless it is gone.
+
+    Raises
+    ------
+    PortError
+        If the policy for gaps is to stop, or the log ends before the state does.
+    """
     if span.earliest <= due <= span.end:
         return due
     return go_on_at(settings.on_gap, partition, due, span.earliest, span.end)

@@ -45,9 +45,19 @@ class Where:
 
 
 async def find_series(
-    settings: Settings, store: RedisStateStore, partitions: list[Partition], key: str
+    settings: Settings,
+    store: RedisStateStore,
+    partitions: list[Partition],
+    key: str,
+    *,
+    older: bool = False,
 ) -> Where:
     """Find the partition whose state has a series, by its key.
+
+    Parameters
+    ----------
+    older : bool
+        Whether to look into the generations before as well, where the newest has none.
 
     Raises
     ------
@@ -66,6 +76,9 @@ async def find_series(
         others += names.values()
         if found and partition.number == likely:
             break
+    if not found and older:
+        for partition in partitions:
+            found += await _once_in(store, partition, key)
     if not found:
         near = difflib.get_close_matches(key, others, SHOWN, 0.5)
         rather = f"there is {', '.join(near)}" if near else f"{len(others):,} others are known"
@@ -80,6 +93,16 @@ async def find_series(
             " its readings come under several keys; send them under one"
         )
     return found[0]
+
+
+async def _once_in(store: RedisStateStore, partition: Partition, key: str) -> list[Where]:
+    """Find a series in the generations of a partition that are kept, the newest first."""
+    for kept in await store.kept(partition):
+        stored = await settled(store.peek_at, partition, kept.generation, ["series"])
+        names = {} if stored is None else stored_names(stored.chunks)
+        if key in names.values():
+            return [Where(partition, name) for name, told in names.items() if told == key]
+    return []
 
 
 async def settled(

@@ -7,6 +7,7 @@ It carries its own checksum, for a wrong offset would be as bad as a wrong chunk
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -70,6 +71,28 @@ def decode_manifest(body: bytes, partition: Partition) -> Manifest:
     if not unchecked and manifest.checksum != _checksum(manifest):
         raise StoreCorrupt(f"the manifest of {partition} was changed: its checksum does not fit")
     return manifest
+
+
+def encode_list(manifests: Sequence[Manifest]) -> bytes:
+    """Write manifests as one list."""
+    return msgspec.json.encode([msgspec.Raw(encode_manifest(one)) for one in manifests])
+
+
+def split_list(bodies: bytes | None, partition: Partition) -> list[bytes]:
+    """Take such a list apart, its manifests not read; nothing where none is kept.
+
+    Raises
+    ------
+    StoreCorrupt
+        If it is no list.
+    """
+    if bodies is None:
+        return []
+    try:
+        found = msgspec.json.decode(bodies, type=list[msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise StoreCorrupt(f"the older manifests of {partition} cannot be read: {error}") from None
+    return [bytes(one) for one in found]
 
 
 def _checksum(manifest: Manifest) -> str:

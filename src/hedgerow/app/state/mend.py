@@ -13,22 +13,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from hedgerow.agents.holding import Holding
 from hedgerow.agents.ports import Partition, Stored
 from hedgerow.app.broker.readings_log import LogFacts, describe_log
-from hedgerow.app.broker.spans import Span, spans
+from hedgerow.app.broker.spans import Span, whole_spans
 from hedgerow.app.broker.topic_admin import admin_client
 from hedgerow.app.city import city_model
 from hedgerow.app.errors import AppError
 from hedgerow.app.settings import Settings
 from hedgerow.app.state.admin import StateAdmin, state_admin, whole
 from hedgerow.app.state.drain import Progress as ShowProgress
-from hedgerow.app.state.drain import drain
-from hedgerow.app.state.look import find_series, kept_states
-from hedgerow.models import Learner, series_key
+from hedgerow.app.state.drain import begins_at, drain
+from hedgerow.app.state.look import find_series, kept_states, settled
+from hedgerow.models import EMPTY, Learner, Registry, series_key
 from hedgerow.models.inspection import SeriesFacts, facts
+from hedgerow.models.registry import CHUNK as REGISTRY
 from hedgerow.models.snapshot.moving import without
+from hedgerow.models.snapshot.restore import stored_registry
+from hedgerow.topics import format_time
 
-MUCH = 2**62  # an offset beyond every log
 Name = tuple[str, str]
 
 
@@ -89,13 +92,17 @@ class Mender:
 
     Attributes
     ----------
+    settings : Settings
+        As given.
+    admin : StateAdmin
+        Knows whether workers run, and which partitions there are.
     store : RedisStateStore
         Where the snapshots are.
     """
 
     def __init__(self, settings: Settings, admin: StateAdmin) -> None:
-        self._settings = settings
-        self._admin = admin
+        self.settings = settings
+        self.admin = admin
         self.store = admin.store
         self._topic = settings.topics.readings
         self._kafka = admin_client(settings.kafka)
@@ -110,7 +117,7 @@ class Mender:
     async def see(self, partition: Partition, wanted: Callable[[Name], bool]) -> Sight | None:
         """Look at the wanted series of a partition; ``None`` if nothing is stored."""
         async for stored, learner in kept_states(
-            self._settings, self.store, partition, await self.log()
+            self.settings, self.store, partition, await self.log()
         ):
             names = tuple(learner.series.name(number) for number in range(learner.series_count))
             epoch, _ = await self.store.standing(partition)
@@ -131,7 +138,7 @@ class Mender:
         SeriesUnknown
             If there is none of that key.
         """
-        where = await find_series(self._settings, self.store, await self._admin.partitions(), key)
+        where = await find_series(self.settings, self.store, await self.admin.partitions(), key)
         sight = await self.see(where.partition, lambda name: name == where.name)
         if sight is None:
             raise NotMended(f"nothing is stored of {where.partition} any more")
@@ -141,75 +148,115 @@ class Mender:
         """Return these partitions, or all there may be state of."""
         if numbers:
             return [self._partition(number) for number in numbers]
-        return await self._admin.partitions()
+        return await self.admin.partitions()
 
     # ---------------------------------------------------------------- reset
 
     async def plan_series(self, key: str) -> Reset:
         """Say what resetting a series will do; changes nothing."""
-        self._admin.no_workers()
+        self.admin.no_workers()
         sight = await self.see_series(key)
         [one] = sight.series
         others = f"the {len(sight.names) - 1:,} other series stay as they are"
         return Reset(
             sight.partition,
             ((one.sensor_id, one.quantity),),
-            f"{_first(sight)}. Then what was learned of {key} ({one.learned:,} readings) is "
-            f"forgotten: it begins anew with its next reading, and {others}",
+            f"{await self.first(sight)}. Then what was learned of {key} ({one.learned:,} readings) "
+            f"is forgotten: it begins anew with its next reading, and {others}{left_open(one)}",
         )
 
     async def plan_partition(self, number: int) -> Reset:
         """Say what resetting a partition will do; changes nothing."""
-        self._admin.no_workers()
+        self.admin.no_workers()
         sight = await self.see(self._partition(number), lambda _: False)
         if sight is None:
             raise NotMended(f"nothing is stored of {self._partition(number)}: it begins anew as is")
         return Reset(
             sight.partition,
             sight.names,
-            f"{_first(sight)}. Then what was learned of all its {len(sight.names):,} series is "
-            "forgotten: they begin anew with their next readings, and what was learned before is "
-            "not learned again (`hedgerow state forget` does that)",
+            f"{await self.first(sight)}. Then what was learned of all its {len(sight.names):,} "
+            "series is forgotten: they begin anew with their next readings, and what was learned "
+            "before is not learned again (`hedgerow state forget` does that)",
         )
 
     async def reset(self, plan: Reset, show: ShowProgress) -> int:
         """Learn the partition to its end, then forget the series; return the next offset."""
-        self._admin.no_workers()
+        self.admin.no_workers()
         log, partition = await self.log(), plan.partition
-        span = (await asyncio.to_thread(spans, self._settings.kafka, [partition]))[partition]
-        to_end = {partition: Span(span.earliest, MUCH)}  # a fetch finds the end
-        [held] = await drain(self._settings, log, self._admin.redis, to_end, show)
+        held = await self.drained(partition, show)
         rest = without(held.learner, set(plan.names))
         checkpoint = whole(rest, held.generation, held.next_offset, log.log_id, held.progress)
         await self.store.save(held.claim, checkpoint)
         return held.next_offset
 
+    # ---------------------------------------------------------------- learning to the end
+
+    async def _span(self, partition: Partition) -> Span:
+        kafka = self.settings.kafka
+        return (await asyncio.to_thread(whole_spans, kafka, [partition]))[partition]
+
+    async def registry_of(self, partition: Partition) -> Registry:
+        """Return the registry that a partition's newest state goes by."""
+        stored = await settled(self.store.peek, partition, ("meta", REGISTRY))
+        return EMPTY if stored is None else stored_registry(stored.chunks)
+
+    async def drained(self, partition: Partition, show: ShowProgress) -> Holding:
+        """Claim a partition, learn it to its end and save that."""
+        held = {partition: await self._span(partition)}
+        [one] = await drain(self.settings, await self.log(), self.admin.redis, held, show)
+        return one
+
+    async def first(self, sight: Sight) -> str:
+        """Say what `drained` will do with a partition.
+
+        Raises
+        ------
+        PortError
+            If messages are gone and the policy is to stop then.
+        """
+        due, span = sight.stored.next_offset, await self._span(sight.partition)
+        begin = begins_at(self.settings, sight.partition, due, span)
+        if begin == due:
+            return (
+                f"{sight.partition} is first learned to its end, from offset {due:,} on, and the "
+                "outputs of that are published"
+            )
+        skipped = (
+            f"the {begin - due:,} messages from offset {due:,} on are skipped as a worker would"
+        )
+        why = f"(Kafka no longer holds all of them; on_gap = {self.settings.on_gap})"
+        if begin == span.end:
+            return f"{sight.partition}: {skipped} {why}, and nothing is left to learn first"
+        return (
+            f"{sight.partition} is first learned to its end, from offset {begin:,} on, and the "
+            f"outputs of that are published; {skipped} {why}"
+        )
+
     # ---------------------------------------------------------------- rollback
 
     async def plan_rollback(self, number: int, generation: int | None) -> Rollback:
         """Say what going back will do; changes nothing."""
-        self._admin.no_workers()
+        self.admin.no_workers()
         partition = self._partition(number)
         kept = await self.store.kept(partition)
-        told = ", ".join(f"{one.generation} (at offset {one.next_offset:,})" for one in kept)
         if len(kept) < 2:  # noqa: PLR2004 - the newest and one to go back to
             raise NotMended(
-                f"{partition} has no generation to go back to: kept is {told or 'nothing'}. With "
-                f"checkpoint.keep = {self._settings.checkpoint.keep} so many are, from as many "
+                f"{partition} has no generation to go back to: kept is {told(kept) or 'nothing'}. "
+                f"With checkpoint.keep = {self.settings.checkpoint.keep} so many are, from as many "
                 "checkpoints on"
             )
         newest, *older = kept
         to = next((one for one in older if generation in {None, one.generation}), None)
         if to is None:
             raise NotMended(
-                f"{partition} cannot go back to generation {generation}: kept are {told}, and the "
-                "first of them is what stands"
+                f"{partition} cannot go back to generation {generation}: kept are {told(kept)}, "
+                "and the first of them is what stands"
             )
         await self._check(partition, to)
-        span = (await asyncio.to_thread(spans, self._settings.kafka, [partition]))[partition]
+        span = await self._span(partition)
         gone = max(0, span.earliest - to.next_offset)
         lost = (
-            f"; {gone:,} of them Kafka no longer holds, and on_gap = {self._settings.on_gap} "
+            f"; {gone:,} of them Kafka no longer holds, and on_gap = {self.settings.on_gap} "
             "decides what a worker does then"
             if gone
             else ""
@@ -238,7 +285,7 @@ class Mender:
         NotMended
             If something was stored since it was planned.
         """
-        self._admin.no_workers()
+        self.admin.no_workers()
         claim = await self.store.claim(plan.partition)
         kept = await self.store.kept(plan.partition)
         numbers = [one.generation for one in kept]
@@ -250,8 +297,8 @@ class Mender:
         """Make sure that what is gone back to can be used."""
         stored = await self.store.peek_at(partition, to.generation)
         if stored is not None:
-            limit = self._settings.input.max_series
-            city = city_model(self._settings)
+            limit = self.settings.input.max_series
+            city = city_model(self.settings)
             await asyncio.to_thread(Learner.restore, city, stored.chunks, max_series=limit)
 
     def _partition(self, number: int) -> Partition:
@@ -265,8 +312,25 @@ async def mender(settings: Settings) -> AsyncIterator[Mender]:
         yield Mender(settings, admin)
 
 
-def _first(sight: Sight) -> str:
-    return (
-        f"{sight.partition} is first learned to its end, from offset "
-        f"{sight.stored.next_offset:,} on, and the outputs of that are published"
-    )
+def told(kept: Sequence[Stored]) -> str:
+    """List generations for people."""
+    return ", ".join(f"{one.generation} (at offset {one.next_offset:,})" for one in kept)
+
+
+def left_open(now: SeriesFacts, then: SeriesFacts | None = None) -> str:
+    """Say which open alerts of a series will not be known any more, and so never resolved.
+
+    Parameters
+    ----------
+    now : SeriesFacts
+        What stands.
+    then : SeriesFacts, optional
+        What it goes back to, but for when it was last heard; nothing otherwise.
+    """
+    kept = set() if then is None else {(one.kind, one.opened_ms) for one in then.episodes}
+    lost = [
+        f"{one.kind} since {format_time(one.opened_ms)}"
+        for one in now.episodes
+        if (one.kind, one.opened_ms) not in kept and not (then and one.kind == "silent")
+    ]
+    return f". No record will resolve its open alerts: {', '.join(lost)}" if lost else ""

@@ -21,11 +21,11 @@ more, it then goes to the older ones.
 from __future__ import annotations
 
 import itertools
+import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as NotConnected
@@ -44,7 +44,16 @@ from hedgerow.agents.errors import (
 from hedgerow.agents.ports import Checkpoint, Claim, NoProbe, Partition, Probe, Stored
 from hedgerow.app.access.reach import why_no_redis
 from hedgerow.app.access.redis import refusal
-from hedgerow.app.state.manifest import VERSION, Manifest, decode_manifest, encode_manifest
+from hedgerow.app.state.manifest import (
+    VERSION,
+    Manifest,
+    decode_manifest,
+    encode_list,
+    encode_manifest,
+    split_list,
+)
+
+logger = logging.getLogger(__name__)
 
 CLAIM = """
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
@@ -179,9 +188,9 @@ class RedisStateStore:
             raise _refused_generation(generation, stored)
 
     async def previous(self, claim: Claim) -> Stored | None:
-        """Read the generation before, if its manifest is kept."""
-        manifest = await self._previous(claim.partition)
-        return None if manifest is None else await self._with_chunks(claim.partition, manifest)
+        """Read the generation before, or the newest one before it whose manifest is readable."""
+        before = await self._before(claim.partition)
+        return await self._with_chunks(claim.partition, before[0]) if before else None
 
     async def revert(self, claim: Claim, generation: int | None = None) -> None:
         """Put a manifest before the stored one in its place: the one before, or a kept one."""
@@ -194,7 +203,7 @@ class RedisStateStore:
             done = await self._revert(
                 keys=[self._key(claim.partition, "state")],
                 args=[
-                    claim.token, manifest.generation, encode_manifest(manifest), _bodies(older)
+                    claim.token, manifest.generation, encode_manifest(manifest), encode_list(older)
                 ],
             )  # fmt: skip
         if not done:
@@ -237,7 +246,7 @@ class RedisStateStore:
         if self._keep > LEAST_KEPT:
             older = (await self._before(partition))[: self._keep - LEAST_KEPT]
             with unavailable():
-                await self._retire_previous(keys=[state], args=[claim.token, _bodies(older)])
+                await self._retire_previous(keys=[state], args=[claim.token, encode_list(older)])
         else:
             with unavailable():
                 await self._drop_previous(keys=[state], args=[claim.token])
@@ -358,15 +367,20 @@ class RedisStateStore:
             )
         return manifest
 
-    async def _previous(self, partition: Partition) -> Manifest | None:
-        before = await self._before(partition)
-        return before[0] if before else None
-
     async def _before(self, partition: Partition) -> list[Manifest]:
-        """Read the manifests that are kept of generations before the stored one."""
+        """Read the manifests that are kept of generations before the stored one.
+
+        One that cannot be read is left out, and so dropped by the next checkpoint that keeps the
+        others: it would be in the way of all that come.
+        """
         generation, body, bodies = await self._fields(partition, "generation", "previous", "older")
-        found = [] if body is None else [decode_manifest(body, partition)]
-        found += _manifests(bodies, partition)
+        kept = [] if body is None else [body]
+        with _left_out():
+            kept += split_list(bodies, partition)
+        found: list[Manifest] = []
+        for one in kept:
+            with _left_out():
+                found.append(decode_manifest(one, partition))
         if found and found[0].version < VERSION:
             generation = generation if generation is not None and generation.isdigit() else b"1"
             found[0] = replace(found[0], generation=int(generation) - 1)
@@ -406,7 +420,7 @@ class RedisStateStore:
         *bodies, older = await self._fields(partition, *names)
         try:
             kept = [decode_manifest(body, partition) for body in bodies if body is not None]
-            kept += _manifests(older, partition)
+            kept += [decode_manifest(one, partition) for one in split_list(older, partition)]
         except (StoreCorrupt, StoreTooNew):
             return
         live = {key for manifest in kept for key in manifest.chunks.values()}
@@ -437,20 +451,13 @@ def _groups(chunks: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, byt
         yield group
 
 
-def _bodies(manifests: Sequence[Manifest]) -> bytes:
-    """Write manifests as one list."""
-    return msgspec.json.encode([msgspec.Raw(encode_manifest(one)) for one in manifests])
-
-
-def _manifests(bodies: bytes | None, partition: Partition) -> list[Manifest]:
-    """Read such a list back; none where nothing is kept."""
-    if bodies is None:
-        return []
+@contextmanager
+def _left_out() -> Iterator[None]:
+    """Go on without an older manifest that cannot be read, and say so."""
     try:
-        found = msgspec.json.decode(bodies, type=list[msgspec.Raw])
-    except msgspec.DecodeError as error:
-        raise StoreCorrupt(f"the older manifests of {partition} cannot be read: {error}") from None
-    return [decode_manifest(bytes(one), partition) for one in found]
+        yield
+    except (StoreCorrupt, StoreTooNew) as error:
+        logger.warning("an older generation cannot be gone back to, and is let go: %s", error)
 
 
 def _refused_token(claim: Claim, epoch: int) -> Fenced | RolledBack:

@@ -7,6 +7,7 @@ remembers which of its rows changed since the last snapshot.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from hedgerow.models.errors import SnapshotError
 from hedgerow.models.experts.catalogue import NAIVE_EXPERTS
 from hedgerow.models.experts.companions import Company
 from hedgerow.models.experts.ensemble import Team
-from hedgerow.models.profile import Profile
+from hedgerow.models.profile import Profile, RiverExpert
 from hedgerow.models.registry import SensorFacts
 from hedgerow.models.snapshot.chunks import RawChunk
 from hedgerow.models.zone import ZoneTable
@@ -178,8 +179,14 @@ class Bank:
         return None
 
     def restore_plugins(
-        self, raw: RawChunk, first: int, taken: NDArray[np.bool_], *, rows: int
-    ) -> None:
+        self,
+        raw: RawChunk,
+        first: int,
+        taken: NDArray[np.bool_],
+        *,
+        rows: int,
+        before: Sequence[RiverExpert],
+    ) -> set[str]:
         """Take back the state of plug-ins; there are none here."""
         raise SnapshotError(f"{raw.name}: the profile {self.profile.name!r} names no plug-ins")
 

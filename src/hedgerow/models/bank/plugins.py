@@ -211,13 +211,33 @@ class PluginBank(Bank):
         return RawChunk(
             name,
             {"pickled": np.frombuffer(pickled, np.uint8)},
-            {"signature": _sign(self._key, name, pickled), "failures": self.failures},
+            {
+                "signature": _sign(self._key, name, pickled),
+                "failures": self.failures,
+                "river": [[one.name, dict(one.params)] for one in self.profile.river],
+            },
         )
 
     def restore_plugins(
-        self, raw: RawChunk, first: int, taken: NDArray[np.bool_], *, rows: int
-    ) -> None:
+        self,
+        raw: RawChunk,
+        first: int,
+        taken: NDArray[np.bool_],
+        *,
+        rows: int,
+        before: Sequence[RiverExpert],
+    ) -> set[str]:
         """Put stored plug-ins (those ``taken`` of the chunk's ``rows``) beside rows from ``first``.
+
+        Parameters
+        ----------
+        before : sequence of RiverExpert
+            What they are where the chunk does not say, as those of earlier releases do not.
+
+        Returns
+        -------
+        set of str
+            The experts that begin anew, with their weights, since they are made otherwise now.
 
         Raises
         ------
@@ -235,8 +255,21 @@ class PluginBank(Bank):
         if len(models) != rows:
             raise SnapshotError(f"{raw.name}: {len(models)} plug-ins for {rows} rows")
         kept = [model for model, mine in zip(models, taken.tolist(), strict=True) if mine]
-        self.models[first : first + len(kept)] = kept
         self.failures = int(raw.meta["failures"])
+        if "river" in raw.meta:
+            before = [RiverExpert(str(name), dict(params)) for name, params in raw.meta["river"]]
+        anew = [i for i, one in enumerate(self.profile.river) if [one] != list(before[i : i + 1])]
+        for models, stored in zip(self.models[first : first + len(kept)], kept, strict=True):
+            for mine, theirs in zip(models, stored, strict=True):
+                mine[:] = [
+                    mine[i] if i in anew else theirs[i] for i in range(len(self.profile.river))
+                ]
+        names = {f"{i}:{self.profile.river[i].name}" for i in anew}
+        for field in self.layout.fields:
+            if not field.single and field.name.endswith(tuple(f".{name}" for name in names)):
+                at = slice(field.offset, field.offset + field.size)
+                self.rows[first : first + len(kept), at] = self.layout.blank[at]
+        return names
 
 
 def _sign(key: bytes, name: str, pickled: bytes) -> str:

@@ -135,7 +135,8 @@ def _names(learner: Learner) -> list[str]:
 
 
 def _meta(learner: Learner) -> RawChunk:
-    city = learner.city
+    city, registry = learner.city, learner.registry
+    mark = registry.mark
     return RawChunk(
         "meta",
         meta={
@@ -145,7 +146,8 @@ def _meta(learner: Learner) -> RawChunk:
             "series": len(learner.series),
             "counts": asdict(learner.counts),
             "silence": True,
-            **({"registry": learner.registry.version} if learner.registry.version else {}),
+            **({"registry": registry.version} if registry.version else {}),
+            **({"registry_mark": [mark.log_id, mark.offset]} if mark is not None else {}),
             "banks": [[b.profile.name, b.period_ms, b.count] for b in learner.banks],
         },
     )

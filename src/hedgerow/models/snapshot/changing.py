@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def by_registry(learner: Learner, registry: Registry) -> Learner:
     """Return the learner that goes on; the one given is not to be used again."""
     if registry.version == learner.registry.version:
+        learner.registry = registry  # its mark may be another
         return learner
     changed = learner.registry.differing(registry)
     series = [i for i, sensor in enumerate(learner.series.sensor_ids) if sensor in changed]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from hedgerow.models.alerts.silence import LEADER, NEXT_DEADLINE, SECOND
+from hedgerow.models.alerts.silence import LEADER, NEXT_DEADLINE, SECOND, Silence
 from hedgerow.models.bank.bank import Bank
 from hedgerow.models.bank.series import NOWHERE
 from hedgerow.models.learner import Learner
@@ -76,7 +76,7 @@ def deal(
     >>> [one.series.sensor_ids for one in where.learners], where.moved
     ([['b'], ['a']], 1)
     """
-    registry = _held_by_most(learners)
+    registry = _newest(learners)
     learners = [learner.by_registry(registry) for learner in learners]
     dealt = [Learner(city, max_series=max_series, registry=registry) for _ in range(partitions)]
     for number, learner in enumerate(learners):  # the sums over all partitions stay the same
@@ -144,6 +144,40 @@ def without(learner: Learner, names: Collection[tuple[str, str]]) -> Learner:
     return rest
 
 
+def with_series_of(learner: Learner, older: Learner, name: tuple[str, str]) -> Learner:
+    """Put one series back to what an older learner of the partition knew of it.
+
+    Parameters
+    ----------
+    learner, older : Learner
+        Both are taken apart; they share a city and a registry.
+    name : tuple of str
+        Its sensor and quantity.
+
+    Returns
+    -------
+    Learner
+        The counts go on, and so do the watermark, every other series, and when this one was last
+        heard: it is no more silent than it was. What it learned since is gone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> older = Learner(CityModel())
+    >>> _ = older.step(["a", "b"], ["", ""], np.zeros(2, np.int64), np.ones(2), np.arange(2))
+    >>> back = with_series_of(Learner(CityModel()), older, ("b", ""))
+    >>> back.series.sensor_ids
+    ['b']
+    """
+    now = learner.series.find(*name)
+    back = without(learner, [name])
+    _move(older, older.series.find(*name), back)
+    new = back.series.find(*name)
+    heard = learner.silence if now != NOWHERE else Silence()
+    heard.move(max(now, 0), back.silence, new, int(back.series.sensors[new]))
+    return back
+
+
 def stored_series(chunks: Mapping[str, bytes]) -> list[str]:
     """Return the keys of a snapshot's series from its ``series`` chunks, in order.
 
@@ -174,9 +208,13 @@ def stored_names(chunks: Mapping[str, bytes]) -> dict[tuple[str, str], str]:
     return names
 
 
-def _held_by_most(learners: Sequence[Learner]) -> Registry:
-    """Return the registry that most series go by; the others may not have taken it yet."""
-    by_version = {learner.registry.version: learner.registry for learner in learners}
+def _newest(learners: Sequence[Learner]) -> Registry:
+    """Return the registry that was read last; where that is not known, that of most series."""
+    registries = [learner.registry for learner in learners]
+    for one in registries:
+        if one.mark is not None and all(map(one.follows, registries)):
+            return one
+    by_version = {one.version: one for one in registries}
     held = Counter[str]()
     for learner in learners:
         held[learner.registry.version] += learner.series_count

@@ -20,9 +20,9 @@ from hedgerow.models.bank.bank import CHUNK_ROWS, Bank
 from hedgerow.models.bank.layout import Field
 from hedgerow.models.bank.series import CHUNK_SERIES, NOWHERE
 from hedgerow.models.errors import SnapshotError
-from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile
+from hedgerow.models.profile import MAX_PERIOD_SECONDS, Profile, RiverExpert
 from hedgerow.models.registry import CHUNK as REGISTRY
-from hedgerow.models.registry import EMPTY, Registry
+from hedgerow.models.registry import EMPTY, Mark, Registry
 from hedgerow.models.snapshot.capture import (
     chunks_of,
     layout_name,
@@ -66,19 +66,23 @@ def restore_state(learner: Learner, chunks: Mapping[str, bytes]) -> None:
 def stored_registry(chunks: Mapping[str, bytes], known: Registry = EMPTY) -> Registry:
     """Read the registry that a snapshot was learned by, unless it is known; empty if none.
 
+    One that is known but was read before the snapshot's is read again, so that its mark stays.
+
     Raises
     ------
     SnapshotError
         If it is damaged, or missing where the snapshot names one.
     """
     try:
-        version = _chunk(chunks, "meta").meta.get("registry", "")
+        meta = _chunk(chunks, "meta").meta
+        version, mark = meta.get("registry", ""), _mark(meta.get("registry_mark"))
+        is_known = version == known.version and known.follows(Registry({}, mark))
         if not version:
-            return EMPTY
+            return known if is_known else Registry({}, mark)
         chunk = _chunk(chunks, REGISTRY)  # checked also where it is known: it is kept as it is
-        if version == known.version:
+        if is_known:
             return known
-        registry = Registry.from_chunk(chunk)
+        registry = Registry.from_chunk(chunk, mark)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SnapshotError(
             f"registry: it does not hold together: {type(error).__name__}: {error}"
@@ -232,7 +236,21 @@ class _Restoration:
                         self.note(_what_fits(profile, bank, kept))
                 if profile.river and as_it_was:
                     plugins = self.read(plugins_name(number, chunk))
-                    bank.restore_plugins(plugins, first, mine, rows=len(series))
+                    before = self.plugins_of(stored.profile)
+                    anew = bank.restore_plugins(
+                        plugins, first, mine, rows=len(series), before=before
+                    )
+                    if anew:
+                        self.same = False
+                        self.note(
+                            f"profile {profile.name!r}: other parameters, so these start anew: "
+                            f"{', '.join(sorted(anew))}"
+                        )
+
+    def plugins_of(self, profile: str) -> tuple[RiverExpert, ...]:
+        """Return the plug-ins of a stored profile, none where it has changed since."""
+        unchanged = (p for p in self.learner.city.profiles if p.name not in self.changed)
+        return next((p.river for p in unchanged if p.name == profile), ())
 
     def home(self, series: int, stored: StoredBank) -> Home:
         """Return where a series of a stored bank belongs now: profile, period and places."""
@@ -259,6 +277,13 @@ def _chunk(chunks: Mapping[str, bytes], name: str) -> RawChunk:
     if raw.name != name:
         raise SnapshotError(f"chunk {raw.name} stands where {name} should")
     return raw
+
+
+def _mark(listing: Sequence[object] | None) -> Mark | None:
+    if listing is None:
+        return None
+    log_id, offset = listing
+    return Mark(str(log_id), _whole(offset))
 
 
 def _whole(value: object) -> int:
@@ -303,8 +328,11 @@ def _move(
         return {field.name for field in old_fields}
     old = {(field.name, field.single): field for field in old_fields}
     kept = set()
+    plugins = tuple(f".{i}:{one.name}" for i, one in enumerate(bank.profile.river))
     for new in bank.layout.fields:
         was = old.get((new.name, new.single))
+        if new.name.endswith(plugins):
+            continue  # they begin anew where a layout is another, and so do their weights
         if was is not None and was.size == new.size:
             into[new.single][:, new.offset : new.offset + new.size] = planes[new.single][
                 mine, was.offset : was.offset + was.size
