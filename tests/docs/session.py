@@ -53,8 +53,10 @@ class Session:
         self._folder = folder
         self._clone = folder / "clone"
         self._printed = ""
+        self._typed: list[str] = []
         self._names: dict[str, object] = {"__name__": "__main__"}
         self._city: ServedCity | None = None
+        folder.mkdir(exist_ok=True)
         lay_out(self._clone)
         self._shell = Shell(self._clone, folder / "shell", SECONDS)
         own = {name: text for name, text in os.environ.items() if not name.startswith("HEDGEROW_")}
@@ -97,6 +99,11 @@ class Session:
                 return found and [*found, "as it was printed:", self._printed]
         return []
 
+    def whole_story(self) -> str:
+        """Tell all that was typed and printed so far, and the end of the servers' logs."""
+        logs = "" if self._city is None else self._city.logs()
+        return "\n".join([*self._typed, logs])
+
     @property
     def city(self) -> ServedCity:
         """The servers and their worker, started when they are first asked for."""
@@ -114,7 +121,10 @@ class Session:
             due = LEAVES_WITH.search(command)
             if not (due or re.match(NEEDS_NO_SERVERS, typed, re.DOTALL)):
                 assert self.city
+            before = len(self._printed)
+            self._typed.append(f"$ {command}")
             code, right = self._run_command(SAME_AS.get(typed, typed))
+            self._typed.append(self._printed[before:] + f"[left with {code}]")
             if due:
                 right = int(due[1])
             if code != right:
@@ -146,6 +156,7 @@ class Session:
         with contextlib.redirect_stdout(printed), contextlib.chdir(self._clone):
             exec(code, self._names)
         self._printed = printed.getvalue()
+        self._typed.append(f">>> {block.place}\n{self._printed}")
 
     def _read_settings(self, block: Block) -> None:
         """Read settings as a worker would; the files they name are made."""

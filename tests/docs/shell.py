@@ -35,18 +35,23 @@ class Shell:
     ) -> tuple[int, str]:
         """Run a command, answer what it asks; return its exit code and what a terminal shows."""
         after = f"\ndeclare -px >{self._keep}/variables; pwd >{self._keep}/folder\n"
-        done = subprocess.run(
-            self._bash(command + after),
-            cwd=self._where,
-            env=dict(environment),
-            input=f"{answer}\n",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=self._seconds,
-            check=False,
-        )
-        return done.returncode, done.stdout.replace(ASKS, f"{ASKS}{answer}\n")
+        try:
+            done = subprocess.run(
+                self._bash(command + after),
+                cwd=self._where,
+                env=dict(environment),
+                input=f"{answer}\n".encode(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=self._seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(
+                f"`{command}` did not end within {self._seconds:.0f} s; it had printed:\n"
+                f"{(error.output or b'').decode(errors='replace')}"
+            ) from None
+        return done.returncode, done.stdout.decode().replace(ASKS, f"{ASKS}{answer}\n")
 
     def interrupt(
         self,
@@ -74,6 +79,11 @@ class Shell:
                 time.sleep(0.3)
             process.send_signal(Signals(endless.signal))
             code = process.wait(self._seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"`{command}` did not end within {self._seconds:.0f} s of its signal: "
+                f"{log.read_text()}"
+            ) from None
         finally:
             process.kill()
             process.wait()

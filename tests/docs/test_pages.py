@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from docs.elsewhere import ELSEWHERE, SAME_AS, WHOLE_DEMO, Elsewhere, without_re
 from docs.session import Session
 
 PAGES = pages()
+STORIES = ROOT / "build" / "pages"
 KNOWN = (*RUN, *READ, *SHOWN)
 
 
@@ -35,7 +38,8 @@ def test_every_block_says_what_it_is(page: str) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)])
 def test_the_blocks_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None:
     faults: list[str] = []
-    with Session(tmp_path, whole_demo=page in WHOLE_DEMO) as session:
+    story = STORIES / f"{page.replace('/', '-')}.log"
+    with Session(tmp_path, whole_demo=page in WHOLE_DEMO) as session, kept(session, story):
         for block in blocks_of(page):
             try:
                 wrong = session.run(block)
@@ -46,7 +50,22 @@ def test_the_blocks_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None
                 faults += [f"--- {block.place}", *wrong]
             if wrong and block.language == "sh":
                 break  # what comes after would only follow from it
-    assert not faults, "\n".join(faults)
+        if faults:
+            pytest.fail("\n".join(faults), pytrace=False)
+
+
+@contextmanager
+def kept(session: Session, story: Path) -> Iterator[None]:
+    """Keep all that a page's commands printed; of a page that fails, tell it too."""
+    try:
+        yield
+    except BaseException:
+        print(session.whole_story())
+        print(f"kept in {story}")
+        raise
+    finally:
+        story.parent.mkdir(parents=True, exist_ok=True)
+        story.write_text(session.whole_story(), "utf-8")
 
 
 @pytest.mark.parametrize("one", ELSEWHERE, ids=lambda one: one.pattern)
@@ -79,3 +98,15 @@ def test_a_wrong_output_and_a_failing_command_are_found(tmp_path: Path) -> None:
         assert session.run(output)[:2] == ["shown:   4 rows", "printed: 3 rows"]
         assert session.run(failing) == ["`false` left with 1, not 0:\n"]
     assert output == Block("page.md", 5, ("text",), "4 rows\n", output_of=1)
+
+
+def test_all_that_a_failing_page_printed_is_told_and_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = blocks_of("page.md", "```sh\necho first\nls nowhere\n```\n")
+    story = tmp_path / "kept" / "page.log"
+    session = Session(tmp_path / "page")
+    with session, pytest.raises(AssertionError), kept(session, story):
+        assert session.run(block) == []
+    assert "$ echo first\nfirst\n[left with 0]\n$ ls nowhere\nls: " in story.read_text("utf-8")
+    assert story.read_text("utf-8") in capsys.readouterr().out
