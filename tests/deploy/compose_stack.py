@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from docs.typed import unlike
 
 from hedgerow.app.embedded.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")
 STARTED_WITHIN_SECONDS = 240
+CTRL_C = (0, 130)  # compose leaves with one or the other, by its version
 READ_METRICS = (
     "import urllib.request as request;"
     "print(request.urlopen('http://127.0.0.1:8000/metrics', timeout=10).read().decode())"
@@ -68,27 +72,68 @@ class ComposeStack:
     """The service as `docker compose up` starts it, with ports of its own."""
 
     def __init__(self, project: str) -> None:
-        self._project = project
         self._kafka_port, self._prometheus_port = free_port(), free_port()
         self._grafana_port = free_port()
+        self._environment = {
+            **os.environ,
+            "COMPOSE_PROJECT_NAME": project,
+            "COMPOSE_BAKE": "false",
+            "KAFKA_PORT": str(self._kafka_port),
+            "PROMETHEUS_PORT": str(self._prometheus_port),
+            "GRAFANA_PORT": str(self._grafana_port),
+        }
         self.bootstrap = f"127.0.0.1:{self._kafka_port}"
         self.published = 0
+        self.typed: set[str] = set()
 
     def compose(self, *arguments: str) -> str:
         """Run docker compose on this project."""
-        return docker(
-            *("compose", "--project-name", self._project, *arguments),
-            env={
-                **os.environ,
-                "COMPOSE_BAKE": "false",
-                "KAFKA_PORT": str(self._kafka_port),
-                "PROMETHEUS_PORT": str(self._prometheus_port),
-                "GRAFANA_PORT": str(self._grafana_port),
-            },
-        )
+        return docker("compose", *arguments, env=self._environment)
 
-    def build(self) -> None:
-        """Bring the public images and build our own; skip where they cannot be had."""
+    def type(self, command: str, answer: str = "") -> str:
+        """Run a command as the pages have it, give its answer, and return what it printed."""
+        self.typed.add(command)
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env=self._environment,
+            input=answer,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, f"`{command}` left with {done.returncode}:\n{done.stdout}"
+        assert unlike(command, done.stdout) == []
+        return done.stdout
+
+    @contextmanager
+    def attended(self, command: str, log: Path) -> Iterator[None]:
+        """Run a command that keeps its terminal, until all is healthy; press Ctrl-C at the end."""
+        self.typed.add(command)
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                ["bash", "-c", command],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self.until_healthy()
+            yield
+            os.killpg(process.pid, signal.SIGINT)
+            code = process.wait(STARTED_WITHIN_SECONDS)
+            assert code in CTRL_C, f"`{command}` left with {code}:\n{log.read_text()[-4000:]}"
+        finally:
+            process.kill()
+            process.wait()
+
+    def bring_images(self) -> None:
+        """Bring the public images; skip where they cannot be had."""
         services = json.loads(self.compose("config", "--format", "json"))["services"].values()
         built = {service["image"] for service in services if "build" in service}
         for image in sorted({service["image"] for service in services} - built):
@@ -99,19 +144,10 @@ class ComposeStack:
                     docker("pull", image)
                 except AssertionError:
                     pytest.skip(f"missing: the image {image}, and it cannot be pulled")
-        self.compose("build")
 
-    def up(self) -> None:
-        """Start everything and wait until it is healthy."""
-        self.compose("up", "--detach", "--no-build")
+    def until_healthy(self) -> None:
+        """Wait until every container is healthy, or has done its work."""
         until(self._all_healthy, "every container healthy", STARTED_WITHIN_SECONDS)
-
-    def scale(self, workers: int) -> None:
-        """Have so many workers, leaving those alone that may stay."""
-        self.compose(
-            *("up", "--detach", "--no-build", "--no-recreate"), "--scale", f"worker={workers}"
-        )
-        until(self._all_healthy, f"{workers} healthy workers", STARTED_WITHIN_SECONDS)
 
     def _all_healthy(self) -> bool | None:
         lines = self.compose("ps", "--all", "--format", "json").splitlines()
@@ -137,6 +173,10 @@ class ComposeStack:
     def ask_grafana(self, path: str) -> Any:
         """Ask Grafana's API as somebody who has not logged in."""
         return self._get(f"http://127.0.0.1:{self._grafana_port}/api/{path}")
+
+    def console(self) -> str:
+        """Tell where a worker's console is, as the README has one find it."""
+        return f"http://{self.type('docker compose port worker 8000').strip()}/console/"
 
     def _get(self, address: str) -> Any:
         with urllib.request.urlopen(address, timeout=10) as answer:
@@ -197,6 +237,25 @@ class ComposeStack:
         except AssertionError as error:
             raise AssertionError(f"{error}, but {seen[0]}") from None
 
-    def down(self, *, lose_data: bool = False) -> None:
-        """Stop and remove the containers; the volumes only if told so."""
-        self.compose("down", "--timeout", "30", *(["--volumes"] if lose_data else []))
+    def exit_codes(self, service: str) -> set[int]:
+        """What a service's containers have ended with."""
+        lines = self.compose("ps", "--all", "--format", "json", service).splitlines()
+        states = [json.loads(line) for line in lines]
+        assert all(state["State"] == "exited" for state in states), states
+        return {state["ExitCode"] for state in states}
+
+
+@contextmanager
+def put_aside(image: str) -> Iterator[None]:
+    """Take the name off an image that may be there, so that it must be built; from its layers."""
+    aside = f"{image}-aside"
+    try:
+        docker("tag", image, aside)
+    except AssertionError:
+        yield
+        return
+    docker("rmi", image)
+    try:
+        yield
+    finally:
+        docker("rmi", aside)

@@ -26,6 +26,14 @@ class NotRendered(Exception):
     """The manifests cannot be put together."""
 
 
+def kubectl() -> Path:
+    """Find the program: the wheel's, else the one on the path."""
+    beside = Path(sys.executable).parent / "kubectl"
+    found = str(beside) if beside.is_file() else shutil.which("kubectl")
+    require(None if found else "kubectl (make test-kubernetes brings it)")
+    return Path(str(found))
+
+
 def render(folder: Path) -> list[Yaml]:
     """Put a kustomization together.
 
@@ -34,11 +42,8 @@ def render(folder: Path) -> list[Yaml]:
     NotRendered
         If kustomize finds fault with it.
     """
-    beside = Path(sys.executable).parent / "kubectl"
-    kubectl = str(beside) if beside.is_file() else shutil.which("kubectl")
-    require(None if kubectl else "kubectl (make test-kubernetes brings it)")
     done = subprocess.run(
-        [str(kubectl), "kustomize", str(folder)], capture_output=True, text=True, check=False
+        [kubectl(), "kustomize", folder], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise NotRendered(done.stderr)

@@ -6,18 +6,30 @@ import json
 import math
 import os
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
-from deploy.compose_stack import ComposeStack, docker, missing_engine, until
+from deploy.compose_stack import ComposeStack, docker, missing_engine, put_aside, until
 from deploy.dashboards import BOARDS, board, queries
 from deploy.promises import alerts, recorded
+from docs.typed import typed_on_pages
+
+from hedgerow.app.console.files import page_files
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
+IMAGE = "hedgerow:0.1.0"
+LAST = "docker compose down --volumes"
+# What cannot be typed here, and why.
+NOT_TYPED = {
+    "docker compose --profile alertmanager up": "brings an image that only this command needs",
+}
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -26,15 +38,21 @@ def stack() -> Iterator[ComposeStack]:
     if missing := missing_engine():
         pytest.skip(f"missing: {missing}")
     stack = ComposeStack(f"hedgerow-test-{os.getpid()}")
-    stack.build()
+    stack.bring_images()
     try:
-        stack.up()
+        with put_aside(IMAGE):
+            stack.type("docker compose up --detach")
+        stack.until_healthy()
         yield stack
     except BaseException:
         print(stack.compose("logs", "--tail", "40"))
         raise
     finally:
-        stack.down(lose_data=True)
+        stack.type(LAST)
+
+
+def value_of(sensor: int, slot: int) -> float:
+    return 50 + 10 * math.sin(slot * math.tau / 24) + sensor
 
 
 def publish(stack: ComposeStack, sensors: int, slots: range, prefix: str) -> set[str]:
@@ -47,7 +65,7 @@ def publish(stack: ComposeStack, sensors: int, slots: range, prefix: str) -> set
             reading = {
                 "sensor_id": sensor,
                 "timestamp": (START + timedelta(hours=slot)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "value": 50 + 10 * math.sin(slot * math.tau / 24) + number,
+                "value": value_of(number, slot),
             }
 
             def sent(error: object, message: object, sensor: str = sensor) -> None:
@@ -147,6 +165,43 @@ def test_the_group_commits_what_was_learned_so_that_others_see_its_lag(
         group.close()
 
 
+def test_the_console_is_where_the_readme_says_and_shows_what_was_published(
+    stack: ComposeStack,
+) -> None:
+    publish(stack, sensors=1, slots=range(30), prefix="seen")
+    stack.until_accounted("learned", stack.published)
+    console = stack.console()
+
+    with urllib.request.urlopen(console, timeout=10) as page:
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert page.read() == page_files()["index.html"].body  # the page of this clone
+    for script in ("app.js", "vendor/uplot.js"):
+        with urllib.request.urlopen(console + script, timeout=10) as file:
+            assert file.read() == page_files()[script].body
+    shown = event(f"{console}series?key=seen-0", "series", lambda view: len(view["times"]) == 30)
+    assert shown["observed"] == [value_of(0, slot) for slot in range(30)]
+    assert [one["horizon"] for one in shown["made"]] == [1, 3, 12]
+    listed = event(f"{console}live", "health", lambda health: health["series"] > 0)
+    assert listed["unreadable"] == 0
+
+
+def event(address: str, kind: str, good: Callable[[Any], bool]) -> Any:
+    """Read a stream of the console's until an event of this kind is as it should be."""
+    seen: Any = None
+    named = ""
+    with urllib.request.urlopen(address, timeout=30) as stream:
+        deadline = time.monotonic() + 30
+        for line in stream:
+            word, _, text = line.decode().rstrip("\n").partition(": ")
+            if word == "event":
+                named = text
+            elif word == "data" and named == kind and good(seen := json.loads(text)):
+                return seen
+            if time.monotonic() > deadline:
+                break
+    raise AssertionError(f"no {kind} as it should be within 30 s, the last was {seen}")
+
+
 def test_grafana_shows_the_dashboards_to_whoever_looks(stack: ComposeStack) -> None:
     health = stack.ask_grafana("health")
     assert health["database"] == "ok"
@@ -175,13 +230,43 @@ def test_a_killed_worker_hands_its_partitions_over_and_nothing_is_lost(
     docker("start", first)
 
 
-def test_taken_down_and_started_again_the_stack_has_lost_nothing(stack: ComposeStack) -> None:
+def test_the_runbooks_commands_tell_what_it_says(stack: ComposeStack) -> None:
+    stack.until_healthy()
+    listed = stack.type("docker compose ps worker")
+    assert listed.count("(healthy)") == 2
+    assert "(healthy)" in stack.type("docker compose ps")
+    assert "sensor-data/" in stack.type("docker compose logs --tail 50 worker")
+    assert "used_memory:" in stack.type("docker compose exec redis redis-cli info memory")
+    told = stack.type("docker compose exec redis redis-cli info persistence")
+    assert "aof_enabled:1" in told
+    assert "sensor-data" in stack.type("docker compose exec worker hedgerow doctor")
+
+
+def test_a_partition_is_forgotten_as_the_runbook_says_and_learned_again(
+    stack: ComposeStack,
+) -> None:
+    stack.type("docker compose stop worker")
+    forget = "docker compose run --rm worker state forget --partition 3"
+    assert "forgotten: 1 partitions" in stack.type(forget, answer="y\n")
+    stack.type("docker compose start worker")
+
+    stack.until_healthy()
+    stack.until_accounted("learned", stack.published)
+
+
+def test_taken_down_and_started_again_the_stack_has_lost_nothing(
+    stack: ComposeStack, tmp_path: Path
+) -> None:
     publish(stack, sensors=10, slots=range(30), prefix="keep")
     stack.until_accounted("learned", stack.published)
 
-    stack.down()
-    stack.up()
-    expected = publish(stack, sensors=10, slots=range(30, 40), prefix="keep")
+    stack.type("docker compose down")
+    with stack.attended("docker compose up", tmp_path / "terminal.log"):
+        expected = publish(stack, sensors=10, slots=range(30, 40), prefix="keep")
+        stack.until_accounted("learned", stack.published)
+    assert stack.exit_codes("worker") == {0}, "Ctrl-C lets them save what they have learned"
+    stack.type("docker compose up --detach")
+    stack.until_healthy()
 
     stack.until_accounted("learned", stack.published)
     predictions = [json.loads(value) for _, value in read(stack, "predictions", 400, "keep-")]
@@ -219,13 +304,16 @@ def sharing(partitions: int) -> str:
 
 def test_four_workers_share_the_partitions_and_two_take_them_back(stack: ComposeStack) -> None:
     publish(stack, sensors=40, slots=range(20), prefix="many")
-    stack.scale(4)
+    stack.type("docker compose up --detach --scale worker=4")
+    stack.until_healthy()
     stack.until_prometheus(sharing(2), 4, 120)
     assert len(stack.containers("worker")) == 4
     publish(stack, sensors=40, slots=range(20, 40), prefix="many")
     stack.until_accounted("learned", stack.published)
 
-    stack.scale(2)
+    stack.type("docker compose up --detach")
+    stack.until_healthy()
+    assert len(stack.containers("worker")) == 2
     publish(stack, sensors=40, slots=range(40, 50), prefix="many")
 
     stack.until_accounted("learned", stack.published)
@@ -239,3 +327,13 @@ def test_alertmanager_is_there_for_whoever_asks_for_it(stack: ComposeStack) -> N
     assert "alertmanager" not in stack.compose("config", "--services").split()
     asked = stack.compose("--profile", "alertmanager", "config", "--services").split()
     assert "alertmanager" in asked
+
+
+def test_the_image_is_built_as_the_page_on_kubernetes_says(stack: ComposeStack) -> None:
+    stack.type(f"docker build --file deploy/Dockerfile --tag {IMAGE} .")
+    assert "worker" in docker("run", "--rm", IMAGE, "--help")
+
+
+def test_every_command_of_the_pages_was_typed(stack: ComposeStack) -> None:
+    shown = typed_on_pages("docker compose", "docker-compose.yml") | typed_on_pages("docker build")
+    assert shown - stack.typed - {LAST} == set(NOT_TYPED)

@@ -90,6 +90,9 @@ def seed(messages: int | None) -> tuple[list[tuple[str, bytes]], datetime]:
     at = BEGAN
     for hour in range(60):
         sent.append(("bridge-7", reading("bridge-7", at.isoformat(), 10 + hour % 24)))
+        speed = {"sensor_id": "bridge-7", "timestamp": at.isoformat(),
+                 "values": {"speed": 40 - hour % 24 / 2}}  # fmt: skip
+        sent.append(("bridge-7", json.dumps(speed).encode()))
         at += timedelta(hours=1)
     sent += [("bridge-7", b"{"), ("bridge-7", b'{"timestamp": 1767254400, "value": 3}')]
     return sent, at

@@ -41,34 +41,24 @@ def without_remark(command: str) -> str:
     return re.sub(r"\s+#.*$", "", command).strip()
 
 
-COMPOSE = "tests/deploy/test_compose.py::"
 ELSEWHERE = (
     Elsewhere(r"git clone .*", "is how whoever runs this got here", ".ci/run: from a fresh clone"),
     Elsewhere(r"\$EDITOR .*", "is a person's", "CONTRIBUTING.md: and a test that fails without it"),
     Elsewhere(r"make test( ARGS=.*)?", "is what runs this", ".ci/run: make test"),
     Elsewhere(r"make (check|lint|format)", "takes minutes", ".ci/run: make lint"),
-    Elsewhere(
-        r"make demo KEEP=1",
-        "ends with Ctrl-C",
-        "tests/app/test_demo.py::"
-        "test_a_kept_demo_says_how_to_look_at_it_and_ends_well_on_ctrl_c",
-    ),
     Elsewhere(r"make venv|\. \.venv/bin/activate", "made what runs this", ".ci/run: make test"),
-    Elsewhere(r"make bench-nab", "reads data that is not shipped", ".ci/run: make test"),
+    Elsewhere(r"make bench-nab", "reads data that is not shipped",
+              "tests/docs/test_inline.py::"
+              "test_targets_in_sentences_run_something_that_takes_these_options"),
     Elsewhere(
-        r"docker compose .*",
+        r"docker (compose|build) .*",
         "needs a Docker engine",
-        COMPOSE + "test_readings_come_back_as_predictions_and_prometheus_counts_them",
+        "tests/deploy/test_compose.py::test_every_command_of_the_pages_was_typed",
     ),
     Elsewhere(
         r"kubectl .*",
-        "needs a cluster; what it would apply is rendered and held against the schemas",
-        "tests/deploy/test_kubernetes.py::test_every_object_fits_the_schema_of_its_kind",
-    ),
-    Elsewhere(
-        r"docker build .*",
-        "needs a Docker engine",
-        COMPOSE + "test_a_worker_is_nobody_special_and_compiles_nothing",
+        "needs kubectl, and what answers it as a cluster does",
+        "tests/deploy/test_kubectl.py::test_every_command_of_the_pages_was_typed",
     ),
     Elsewhere(
         r"kafka-acls .*",
@@ -78,7 +68,7 @@ ELSEWHERE = (
 )  # fmt: skip
 
 # What the Makefile's targets run, where running the target would install things.
-SAME_AS = {"make demo": "hedgerow demo"}
+SAME_AS = {"make demo": "hedgerow demo", "make demo KEEP=1": "hedgerow demo --keep"}
 
 # Names on the pages, and the part of the stack that stands in for them; the longer ones first.
 STAND_INS = (
@@ -102,6 +92,7 @@ class Endless:
 
 
 ENDLESS = (
+    Endless(r"hedgerow demo --keep", 2, 0, "\n  tail "),
     Endless(r"hedgerow worker\b.*", 15, 0, "goes on at offset"),
     Endless(r"hedgerow (predictions|alerts) tail\b(?!.*--(no-follow|limit)).*", 2, 130, "\n"),
 )

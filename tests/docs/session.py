@@ -46,13 +46,16 @@ class Session:
     ----------
     whole_demo : bool
         Its commands meet the demo, learned to its end, under the demo's settings.
+    partitions : int
+        Of the readings, where it is not the demo.
     """
 
-    def __init__(self, folder: Path, *, whole_demo: bool = False) -> None:
+    def __init__(self, folder: Path, *, whole_demo: bool = False, partitions: int = 2) -> None:
         self._whole = whole_demo
         self._folder = folder
         self._clone = folder / "clone"
         self._printed = ""
+        self._elsewhere = False
         self._typed: list[str] = []
         self._names: dict[str, object] = {"__name__": "__main__"}
         self._city: ServedCity | None = None
@@ -69,7 +72,7 @@ class Session:
         }
         if not whole_demo:
             self._environment["HEDGEROW_CHECKPOINT__INTERVAL_SECONDS"] = "0.5"
-            self._environment["HEDGEROW_TOPICS__PARTITIONS"] = "2"
+            self._environment["HEDGEROW_TOPICS__PARTITIONS"] = str(partitions)
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +97,7 @@ class Session:
                 self._read_settings(block)
             case "json":
                 read_json(block.text)
-            case "text" if block.output_of is not None:
+            case "text" if block.output_of is not None and not self._elsewhere:
                 found = differences(block.text, self._printed, varies="varies" in block.info)
                 return found and [*found, "as it was printed:", self._printed]
         return []
@@ -112,23 +115,31 @@ class Session:
             self._environment |= self._city.variables
         return self._city
 
+    def type(self, command: str) -> list[str]:
+        """Run one command; return what is wrong with it."""
+        typed = without_remark(command)
+        due = LEAVES_WITH.search(command)
+        if not (due or re.match(NEEDS_NO_SERVERS, typed, re.DOTALL)):
+            assert self.city
+        before = len(self._printed)
+        self._typed.append(f"$ {command}")
+        code, right = self._run_command(SAME_AS.get(typed, typed))
+        self._typed.append(self._printed[before:] + f"[left with {code}]")
+        if due:
+            right = int(due[1])
+        if code != right:
+            return [f"`{typed}` left with {code}, not {right}:\n{self._printed}"]
+        return []
+
     def _run_shell(self, block: Block) -> list[str]:
         self._printed = ""
+        self._elsewhere = True  # until one is run here
         for command in commands_of(block.text):
             if any(one.matches(command) for one in ELSEWHERE):
                 continue
-            typed = without_remark(command)
-            due = LEAVES_WITH.search(command)
-            if not (due or re.match(NEEDS_NO_SERVERS, typed, re.DOTALL)):
-                assert self.city
-            before = len(self._printed)
-            self._typed.append(f"$ {command}")
-            code, right = self._run_command(SAME_AS.get(typed, typed))
-            self._typed.append(self._printed[before:] + f"[left with {code}]")
-            if due:
-                right = int(due[1])
-            if code != right:
-                return [f"`{typed}` left with {code}, not {right}:\n{self._printed}"]
+            self._elsewhere = False
+            if wrong := self.type(command):
+                return wrong
         return []
 
     def _run_command(self, command: str) -> tuple[int, int]:
@@ -136,8 +147,12 @@ class Session:
         command = self._stand_in(command)
         for endless in ENDLESS:
             if re.fullmatch(endless.pattern, command, re.DOTALL):
+                city = self._city
                 code, out = self._shell.interrupt(
-                    command, self._environment, endless, self.city.send_a_reading
+                    command,
+                    self._environment,
+                    endless,
+                    city.send_a_reading if city else lambda: None,
                 )
                 self._printed += out
                 return code, endless.code
@@ -151,6 +166,7 @@ class Session:
         return code, 0
 
     def _run_python(self, block: Block) -> None:
+        self._elsewhere = False
         code = compile(self._stand_in(block.text), block.place, "exec")
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.chdir(self._clone):

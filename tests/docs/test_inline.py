@@ -1,13 +1,21 @@
-"""Commands that stand in a sentence: their names and options exist."""
+"""Commands that stand in a sentence: their names and options exist, and whole ones are run."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer.main
 from docs.blocks import ROOT, pages
+from docs.elsewhere import SAME_AS
+from docs.session import Session
+from docs.story import STORIES, kept
+from docs.typed import typed_on_pages
 
 from hedgerow.app.cli.root import app
 
@@ -39,6 +47,76 @@ def fault(text: str) -> str | None:
     return next(
         (word for word in words if word.startswith("-") and word.split("=")[0] not in known), None
     )
+
+
+def whole(text: str) -> bool:
+    """Whether this can be typed as it stands, rather than names a command or its form."""
+    words = shlex.split(text.replace("…", ""))[1:]
+    command = typer.main.get_command(app)
+    while words and words[0] in (inner := getattr(command, "commands", {})):
+        command = inner[words.pop(0)]
+    if hasattr(command, "commands") or any(word.isupper() for word in words):
+        return False
+    given = [word for word in words if not word.startswith("-")]
+    needed = [one for one in command.params if one.required and one.name != "partition"]
+    return len(given) >= len(needed) and text not in NAMES
+
+
+# Names of commands that could be typed so, but mean nothing without what they are about; and
+# those that need what only a test of their own can bring about.
+NAMES = {
+    "hedgerow state reset": "names a command: wants a series or a partition",
+    "hedgerow state rollback": "names a command: wants a partition",
+    "hedgerow state adopt": "wants a topic that was made anew: tests/e2e/test_log_faults.py",
+}
+# Reading first; those that take away, last.
+ORDER = ("", "state reset", "state repartition", "state forget --", "state forget")
+SENTENCES = {text for page in pages() for text in inline(page) if text.startswith("hedgerow")}
+
+
+@pytest.mark.pages
+@pytest.mark.timeout(600)
+def test_whole_commands_in_sentences_do_what_they_are_for(tmp_path: Path) -> None:
+    in_blocks = typed_on_pages("hedgerow", sentences=False) | set(SAME_AS.values())
+    typed = sorted(text for text in SENTENCES - in_blocks if whole(text))
+    wrong: list[str] = []
+    with (
+        Session(tmp_path, partitions=4) as session,
+        kept(session, STORIES / "in-sentences.log"),
+    ):
+        for text in sorted(typed, key=rank):
+            wrong += session.type(text)
+        if wrong:
+            pytest.fail("\n".join(wrong), pytrace=False)
+    assert len(typed) > 10
+
+
+def rank(text: str) -> int:
+    return max(place for place, words in enumerate(ORDER) if words in text)
+
+
+@pytest.mark.parametrize(
+    "text", sorted({text for page in pages() for text in inline(page) if text[0] == "m"})
+)
+def test_targets_in_sentences_run_something_that_takes_these_options(text: str) -> None:
+    made = subprocess.run(
+        [*shlex.split(text), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert made.strip()
+    for line in made.splitlines():
+        if found := re.search(r"\bpython -m (benchmarks[\w.]*)(.*)", line):
+            module = ROOT / found[1].replace(".", "/")
+            file = module / "__main__.py" if module.is_dir() else module.with_suffix(".py")
+            if "typer" not in file.read_text("utf-8"):
+                assert found[2].split() == []  # takes no options, --help included
+                continue
+            asked = [sys.executable, "-m", found[1], *shlex.split(found[2]), "--help"]
+            told = subprocess.run(
+                asked, cwd=ROOT, env={**os.environ, "PYTHONPATH": "tests"},
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert told.returncode == 0, told.stderr
+            assert "usage: " in told.stdout.lower()
 
 
 def test_a_wrong_option_and_a_wrong_target_are_found() -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 from docs.blocks import READ, ROOT, RUN, SHOWN, Block, blocks_of, commands_of, pages
 from docs.elsewhere import ELSEWHERE, SAME_AS, WHOLE_DEMO, Elsewhere, without_remark
 from docs.session import Session
+from docs.story import STORIES, kept
 
 PAGES = pages()
-STORIES = ROOT / "build" / "pages"
 KNOWN = (*RUN, *READ, *SHOWN)
 
 
@@ -54,20 +54,6 @@ def test_the_blocks_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None
             pytest.fail("\n".join(faults), pytrace=False)
 
 
-@contextmanager
-def kept(session: Session, story: Path) -> Iterator[None]:
-    """Keep all that a page's commands printed; of a page that fails, tell it too."""
-    try:
-        yield
-    except BaseException:
-        print(session.whole_story())
-        print(f"kept in {story}")
-        raise
-    finally:
-        story.parent.mkdir(parents=True, exist_ok=True)
-        story.write_text(session.whole_story(), "utf-8")
-
-
 @pytest.mark.parametrize("one", ELSEWHERE, ids=lambda one: one.pattern)
 def test_what_is_run_elsewhere_is_on_a_page_and_its_test_exists(
     one: Elsewhere,
@@ -83,10 +69,26 @@ def test_what_is_run_elsewhere_is_on_a_page_and_its_test_exists(
         assert name in text
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_printed_elsewhere_is_compared_there(page: str) -> None:
+    blocks = {block.line: block for block in blocks_of(page)}
+    for block in blocks.values():
+        source = blocks.get(block.output_of or 0)
+        if source is None or source.language != "sh":
+            continue
+        commands = list(commands_of(source.text))
+        if all(any(one.matches(command) for one in ELSEWHERE) for command in commands):
+            assert len(commands) == 1, f"{block.place}: one command a block, or nobody compares it"
+            assert commands[0].startswith(("kubectl ", "docker compose "))
+
+
 @pytest.mark.parametrize(("typed", "same"), SAME_AS.items())
 def test_a_target_runs_what_is_run_in_its_place(typed: str, same: str) -> None:
-    _, recipe = (ROOT / "Makefile").read_text("utf-8").split(f"\n{typed.removeprefix('make ')}: ")
-    assert f"$(BIN)/{same}" in recipe.partition("\n\n")[0]
+    told = subprocess.run(
+        [*shlex.split(typed), "--dry-run", "--old-file=.venv/.demo"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.strip() == f".venv/bin/{same}"
     assert typed in {without_remark(command) for command in all_commands()}
 
 
