@@ -55,7 +55,7 @@ FIGURES = {
         r"\*\*([\d.]+) times the state",
         r"in Redis, in the state's own size[^|]+\|[^|]+\| ([\d.]+) ×",
     ),
-    "takeover": (r"loads it: ([\d.]+) s", r"first prediction \*\*([\d.]+) s\*\*"),
+    "takeover": (r"first after ([\d.]+) s", r"first prediction \*\*([\d.]+) s\*\*"),
     "start": (r"It starts \(([\d.]+) s", r"delay 0: \*\*([\d.]+) s\*\*"),
 }
 
