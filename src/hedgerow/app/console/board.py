@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from hedgerow.app.console.carriers import Carried
 from hedgerow.topics import Alert, TopicError, decode_alert, parse_time
 
 MOST_SERIES = 20_000
@@ -101,10 +102,11 @@ class Letters:
 
 
 class Told(NamedTuple):
-    """What is known of an episode: its newest record, and in what words it opened."""
+    """What is known of an episode: its newest record, how it opened, what carried the forecast."""
 
     newest: Alert
     opening: str | None
+    carried: Carried | None = None
 
 
 @dataclass(slots=True)
@@ -142,6 +144,7 @@ class Board:
         self.watched: dict[str, Watched] = {}
         self.episodes: dict[str, Alert] = {}
         self.openings: dict[str, str] = {}
+        self._carried: dict[str, Carried] = {}
         self.letters: dict[str, Letters] = {}
         self.tally = Tally()
         self.alert_changes = 0
@@ -212,6 +215,24 @@ class Board:
             oldest = next(resolved, next(iter(self.episodes)))
             del self.episodes[oldest]
             self.openings.pop(oldest, None)
+            self._carried.pop(oldest, None)
+
+    def carry(self, episode: str, carried: Carried) -> None:
+        """Take what carried the forecast that an episode is about."""
+        with self.lock:
+            alert = self.episodes.get(episode)
+            if alert is None:
+                return
+            self._carried[episode] = carried
+            self.alert_changes += 1
+        self.touch(alert.series)
+
+    def touch(self, key: str) -> None:
+        """Note that something else than a record is new of a series."""
+        with self.lock:
+            watched = self.watched.get(key)
+            if watched is not None:
+                watched.changes += 1
 
     def dead_letter(self, reason: str, error: str, place: str, value: bytes | None) -> None:
         """Count a dead letter, and keep it as the example of its reason."""
@@ -262,7 +283,10 @@ class Board:
     def alerts(self) -> list[Told]:
         """Return every episode."""
         with self.lock:
-            return [Told(a, self.openings.get(name)) for name, a in self.episodes.items()]
+            return [
+                Told(alert, self.openings.get(name), self._carried.get(name))
+                for name, alert in self.episodes.items()
+            ]
 
     def partition_of(self, key: str) -> int | None:
         """Return the partition of ``predictions`` that a series is on, if it is known."""

@@ -18,9 +18,12 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from aiohttp import web
 
 from hedgerow.app.access_settings import LOOPBACK
+from hedgerow.app.console.checkpoints import Checkpoints
 from hedgerow.app.console.files import page_files
+from hedgerow.app.console.insight import Insight
 from hedgerow.app.console.series import LEAST_SHOWN, MOST_SHOWN
 from hedgerow.app.console.session import Known, Session
+from hedgerow.app.console.weighings import Weighings
 from hedgerow.app.settings import Settings
 from hedgerow.topics import Sensor
 
@@ -49,6 +52,8 @@ class Console:
         How long the topics are still followed when the last viewer has left.
     sensors : Callable
         Gives the sensors of the registry; another mapping whenever they have changed.
+    checkpoints : Checkpoints, optional
+        What all workers have stored.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Console:
         *,
         linger_seconds: float = LINGER_SECONDS,
         sensors: Callable[[], Mapping[str, Sensor]] = dict,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         if settings.http.token is None and settings.http.host not in LOOPBACK:
             logger.warning(
@@ -68,6 +74,8 @@ class Console:
         self._settings = settings
         self._known = known
         self._sensors = sensors
+        self._insight = Insight(known, checkpoints)
+        self._weighings = Weighings()
         self._linger_seconds = linger_seconds
         self._files = page_files()
         self._session: Session | None = None
@@ -159,7 +167,13 @@ class Console:
             self._ending = asyncio.create_task(self._session.end())
             self._session = None
         if self._session is None:
-            self._session = Session(self._settings, self._known, self._sensors)
+            self._session = Session(
+                self._settings,
+                self._known,
+                self._sensors,
+                insight=self._insight,
+                weighings=self._weighings,
+            )
             self._session.start()
         try:
             yield self._session

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import Holdings
+from hedgerow.app.console.looks import Look, look
 from hedgerow.app.console.views import Worker
-from hedgerow.models import SeriesScore
 
 
 class Saved(Protocol):
@@ -65,10 +65,7 @@ class HeldHere:
             not_ready=self._not_ready(),
         )
 
-    def scores(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
-        """Return a series' scores and weights, nearest horizon first; none if not held here."""
-        for holding in self._holdings.all():
-            scores = holding.learner.scores_of(sensor_id, quantity)
-            if scores:
-                return scores
-        return []
+    def look(self, sensor_id: str, quantity: str) -> Look | None:
+        """Look at a series as it stands, ``None`` if it is not held here or has no forecast."""
+        looks = (look(holding.learner, sensor_id, quantity) for holding in self._holdings.all())
+        return next((one for one in looks if one is not None), None)

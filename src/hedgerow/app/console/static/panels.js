@@ -22,6 +22,7 @@ export function showHealth(health) {
   const sentences = [];
   if (worker.not_ready) sentences.push(`The worker that serves this page: ${worker.not_ready}.`);
   if (health.trouble) sentences.push(`Nothing new is read: ${health.trouble}.`);
+  if (health.untold) sentences.push(`What the checkpoints tell cannot be read: ${health.untold}.`);
   if (health.beyond) sentences.push(`There are more series than this page holds; ${count(health.beyond)} records of others were let go.`);
   if (health.passing) sentences.push(`More comes than this page reads: ${count(health.passed_over)} records were passed over, the newest are shown.`);
   say("health", sentences.join(" "));
@@ -53,6 +54,15 @@ function showLetters(reasons) {
     : [element("li", { className: "none", textContent: "None in the records that were read." })]));
 }
 
+/** What carried the forecast that an alert is about, in a sentence. */
+function carriedBy(carried) {
+  if (!carried) return "";
+  const { words, exact, stored } = carried;
+  if (exact) return `That forecast${stored ? ", as the last checkpoint has it," : ""} rested on ${words}.`;
+  const when = `with the reading of ${time(carried.at)}`;
+  return stored ? `At the last checkpoint, ${when}, the forecast rested on ${words}.` : `The forecast made ${when} rested on ${words}.`;
+}
+
 export function alertItem(alert, choose, titleOf) {
   const head = element("div", { className: "head" },
     element("span", { className: alert.open ? "open" : "", textContent: alert.open ? "● open" : "○ resolved" }),
@@ -66,8 +76,10 @@ export function alertItem(alert, choose, titleOf) {
     button.addEventListener("click", () => choose(alert.series));
     item.append(button);
   }
+  const carried = carriedBy(alert.carried);
   if (alert.opening) item.append(element("div", { textContent: `${alert.opening}.` }));
   item.append(element("div", { className: alert.opening ? "after" : "", textContent: `${alert.opening ? "Then: " : ""}${alert.message}.` }));
+  if (carried) item.append(element("div", { className: "carried", textContent: carried }));
   return item;
 }
 
