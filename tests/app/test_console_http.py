@@ -35,7 +35,15 @@ from hedgerow.app.settings import HttpSettings, KafkaSettings, Settings, TopicSe
 from hedgerow.app.state.admin import whole
 from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import CityModel, Learner, Profile
-from hedgerow.topics import Alert, Forecast, Prediction, Sensor, format_time, make_alert
+from hedgerow.topics import (
+    Alert,
+    Forecast,
+    Prediction,
+    Sensor,
+    decode_prediction,
+    format_time,
+    make_alert,
+)
 from hedgerow.topics.encode import encode_record
 
 TOKEN = "a token of more than sixteen characters"
@@ -341,6 +349,48 @@ async def test_a_chosen_series_is_searched_for_in_the_log(settings: Settings) ->
     assert [forecast["at"] for forecast in view["ahead"]] == [100 * HOUR, 102 * HOUR]
     assert view["held"]["lifetime"][0]["labels"] == 23
     assert sum(row[-1] for row in view["held"]["weights"][0]["weights"]) == pytest.approx(1.0)
+
+
+async def test_the_chart_of_a_chosen_series_begins_with_its_past(settings: Settings) -> None:
+    publish(settings, *(prediction("a", at, float(at)) for at in range(200)))
+    async with (
+        serving(settings) as (url, _),
+        ClientSession() as session,
+        Events(session, f"{url}/console/live") as live,
+        asyncio.timeout(30),
+    ):
+        while (await live.next("health"))["records"] < 200:
+            pass
+        async with Events(session, f"{url}/console/series?key=a&shown=150") as stream:
+            view = await stream.next("series")
+    assert view["observed"] == [float(at) for at in range(50, 200)]
+
+
+async def test_where_records_are_passed_over_a_chosen_series_is_searched_for_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MOST_BEHIND", 300), ("LAND_BEHIND", 50), ("MOST_A_SECOND", 2_000)):
+        monkeypatch.setattr(f"hedgerow.app.console.follower.{name}", value)
+    monkeypatch.setattr("hedgerow.app.console.follower.AT_ONCE", 20)
+    publish(settings, *(prediction("a", at, float(at)) for at in range(100)))
+    board = Board()
+    follower = Follower(settings, board)
+    follower.start()
+    async with asyncio.timeout(60):
+        while not (follower.caught_up and "a" in board.traces):
+            await asyncio.sleep(0.01)
+        board.watch("a")
+        follower.look_back("a")
+        for first in range(100, 6_000, 100):
+            publish(settings, *(prediction("a", at, float(at)) for at in range(first, first + 100)))
+            offsets = [decode_prediction(one).source_offset for one in board.records_of("a")]
+            assert offsets == [*range(offsets[0], offsets[-1] + 1)], "a jump"
+        while not follower.passed_over or len(offsets) < 900 or offsets[-1] < 5_999:
+            await asyncio.sleep(0.05)
+            offsets = [decode_prediction(one).source_offset for one in board.records_of("a")]
+            assert offsets == [*range(offsets[0], offsets[-1] + 1)], "a jump"
+    follower.stop()
+    assert follower.trouble is None
 
 
 async def test_of_a_series_of_another_worker_it_tells_what_the_last_checkpoint_holds(

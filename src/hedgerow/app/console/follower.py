@@ -165,6 +165,8 @@ class Follower:
             yield from look_back(consumer, self._topics.predictions, key, self._board, reached)
         finally:
             consumer.close()
+        if key not in self._wanted:  # nothing was passed over meanwhile
+            self._board.searched(key)
 
     def _assign(self, consumer: Consumer, watch: Watch) -> Offsets:
         """Begin so far before the end of each topic; return where, on ``predictions``."""
@@ -239,12 +241,13 @@ class Follower:
         if behind <= (MOST_BEHIND if self.caught_up else 2 * FIRST_RECORDS):
             return
         self._passed_at = now
-        for number, end in ends.items():
-            to = end - LAND_BEHIND
-            if to > reached[number]:
-                self.passed_over += to - reached[number]
-                reached[number] = to
-                consumer.seek(TopicPartition(topic, number, to))
+        passed = {n: end - LAND_BEHIND for n, end in ends.items() if end - LAND_BEHIND > reached[n]}
+        again = self._board.pass_over(passed)
+        self._wanted.extend(key for key in again if key not in self._wanted)
+        for number, to in passed.items():
+            self.passed_over += to - reached[number]
+            reached[number] = to
+            consumer.seek(TopicPartition(topic, number, to))
 
 
 def look_back(
@@ -253,11 +256,13 @@ def look_back(
     """Search a partition backwards for the records of a series, some at each `next`.
 
     It ends when the series' history is full, nobody watches it any more, or so many records
-    have been searched.
+    have been searched; and where records were passed over meanwhile, so that there would be a hole
+    between what it finds and what came since.
     """
     number = board.partition_of(key)
     if number is None:
         return
+    holes = board.holes(number)
     low, _ = consumer.get_watermark_offsets(TopicPartition(topic, number), ANSWER_SECONDS)
     end = reached[number]
     least, wanted = max(low, end - LOOK_BACK), key.encode()
@@ -268,9 +273,12 @@ def look_back(
         while position < end and silent < SILENT_POLLS:
             read = [m for m in consumer.consume(AT_ONCE, POLL_SECONDS / 2) if m.error() is None]
             silent = 0 if read else silent + 1
-            position = read[-1].offset() + 1 if read else position
+            (reached_now,) = consumer.position([TopicPartition(topic, number)])
+            position = max(position, reached_now.offset)  # also past what is no record
             found += [m.value() or b"" for m in read if m.key() == wanted and m.offset() < end]
             yield
+        if position < end or board.holes(number) != holes:
+            return
         if not board.earlier(key, found):  # a whole stretch at once: no holes on the screen
             return
         end = start

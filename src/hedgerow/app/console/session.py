@@ -33,6 +33,7 @@ TICK_SECONDS = 0.5
 MOST_ROWS = 500  # lines of the list in one tick; those that wait longest go first
 MOST_ALERTS = 200  # episodes in the list
 MOST_SENSORS = 2_000  # of the registry in one event
+PATIENCE_SECONDS = 2.0  # of a new viewer, rather than seeing the chart of a series grow
 MOST_OF_SERIES = 20  # episodes of a chosen series
 
 _encode = msgspec.json.Encoder().encode
@@ -141,9 +142,17 @@ class Session:
         self._follower.look_back(key)
         try:
             sent, seen = -1, -1
+            patient_until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
             while (tick := await self._next(sent)) is not None:
                 sent = tick.number
-                if watched.changes != seen:
+                if (
+                    watched.history
+                    and not watched.whole
+                    and len(watched.history) < most_shown
+                    and asyncio.get_running_loop().time() < patient_until
+                ):
+                    yield b": what was before is searched for\n\n"
+                elif watched.changes != seen:
                     seen = watched.changes
                     yield await asyncio.to_thread(self._series_frame, key, most_shown)
                 else:
