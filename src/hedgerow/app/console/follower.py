@@ -27,7 +27,7 @@ from hedgerow.topics import records
 
 FIRST_RECORDS = 60_000  # of predictions, over all partitions
 FIRST_ALERTS = 8_000
-FIRST_LETTERS = 400
+FIRST_LETTERS = 2_000
 LEAST_FIRST = 200  # of one partition
 MOST_A_SECOND = 10_000
 MOST_AT_FIRST = 20_000  # a second, until the end is reached, and in a search
@@ -58,6 +58,10 @@ class Follower:
         Why it does not read just now, in a sentence.
     lag : int or None
         Messages that the group has not learned yet, a few seconds old.
+    ends : dict of int to int
+        Where the readings' topic ended then, by partition.
+    older_letters : int
+        Dead letters that lie before those that it reads.
     passed_over : int
         Records it let go because too many came.
     caught_up : bool
@@ -74,6 +78,8 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
         self.trouble: str | None = "the topics are being opened"
         self.lag: int | None = None
+        self.ends: Offsets = {}
+        self.older_letters = 0
         self.passed_over = 0
         self._passed_at = float("-inf")
         self._ends: deque[tuple[float, int]] = deque()
@@ -147,6 +153,7 @@ class Follower:
                 if began - measured_at > LAG_SECONDS:
                     measured_at = began
                     self.lag = group_lag.measure()
+                    self.ends = group_lag.ends
                 searching = next(search, DONE) is not DONE
                 # Before the end was reached a series that is asked for may not be known yet.
                 if not searching and self._wanted and self.caught_up:
@@ -172,7 +179,7 @@ class Follower:
         """Begin so far before the end of each topic; return where, on ``predictions``."""
         topics = self._topics
         start: list[TopicPartition] = []
-        self._goal = {}
+        self._goal, older_letters = {}, 0
         first = {
             topics.predictions: FIRST_RECORDS,
             topics.alerts: FIRST_ALERTS,
@@ -195,6 +202,9 @@ class Follower:
                 start.append(TopicPartition(topic, number, max(low, high - share)))
                 if topic == topics.predictions:
                     self._goal[number] = high
+                elif topic == topics.dead_letters:
+                    older_letters += max(0, high - share - low)
+        self.older_letters = older_letters
         consumer.assign(start)
         return {tp.partition: tp.offset for tp in start if tp.topic == topics.predictions}
 

@@ -20,7 +20,9 @@ from aiohttp import web
 from hedgerow.app.access_settings import LOOPBACK
 from hedgerow.app.console.checkpoints import Checkpoints
 from hedgerow.app.console.files import page_files
+from hedgerow.app.console.group import Group
 from hedgerow.app.console.insight import Insight
+from hedgerow.app.console.reports import Reporter
 from hedgerow.app.console.series import LEAST_SHOWN, MOST_SHOWN
 from hedgerow.app.console.session import Known, Session
 from hedgerow.app.console.weighings import Weighings
@@ -54,6 +56,10 @@ class Console:
         Gives the sensors of the registry; another mapping whenever they have changed.
     checkpoints : Checkpoints, optional
         What all workers have stored.
+    group : Group, optional
+        Knows the other workers.
+    reporter : Reporter, optional
+        Tells the others of this one.
     """
 
     def __init__(
@@ -64,6 +70,8 @@ class Console:
         linger_seconds: float = LINGER_SECONDS,
         sensors: Callable[[], Mapping[str, Sensor]] = dict,
         checkpoints: Checkpoints | None = None,
+        group: Group | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
         if settings.http.token is None and settings.http.host not in LOOPBACK:
             logger.warning(
@@ -76,6 +84,8 @@ class Console:
         self._sensors = sensors
         self._insight = Insight(known, checkpoints)
         self._weighings = Weighings()
+        self._group = group
+        self._reporter = reporter
         self._linger_seconds = linger_seconds
         self._files = page_files()
         self._session: Session | None = None
@@ -105,8 +115,15 @@ class Console:
         """Whether the topics are being read just now."""
         return self._session is not None
 
+    async def start(self) -> None:
+        """Begin to tell the other workers of this one."""
+        if self._reporter is not None:
+            self._reporter.start()
+
     async def close(self) -> None:
         """Send everybody home and stop reading."""
+        if self._reporter is not None:
+            self._reporter.stop()
         if self._ending is not None:
             self._ending.cancel()
         await self._end()
@@ -173,6 +190,7 @@ class Console:
                 self._sensors,
                 insight=self._insight,
                 weighings=self._weighings,
+                group=self._group,
             )
             self._session.start()
         try:

@@ -21,6 +21,7 @@ from hedgerow.app.console import views
 from hedgerow.app.console.board import MOST_SERIES, Board, Told, Trace
 from hedgerow.app.console.closer import Closer
 from hedgerow.app.console.follower import Follower
+from hedgerow.app.console.group import Group
 from hedgerow.app.console.insight import Here, Insight
 from hedgerow.app.console.records import decoded
 from hedgerow.app.console.series import row, series_view
@@ -70,6 +71,8 @@ class Session:
         Looks at series beyond their records.
     weighings : Weighings, optional
         What was noted in sessions before.
+    group : Group, optional
+        Knows the other workers.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Session:
         *,
         insight: Insight | None = None,
         weighings: Weighings | None = None,
+        group: Group | None = None,
     ) -> None:
         self.board = Board()
         self._sensors = sensors
@@ -88,6 +92,7 @@ class Session:
         self._known = known
         self._timezone = settings.timezone
         self._weighings = Weighings() if weighings is None else weighings
+        self._group = group
         self._closer = Closer(self.board, insight or Insight(known), self._weighings)
         self._follower = Follower(settings, self.board)
         self._ticked = asyncio.Condition()
@@ -194,6 +199,8 @@ class Session:
     async def _look_closer(self) -> None:
         while True:
             await self._closer.go_on()
+            if self._group is not None:
+                await self._group.ask(self._follower.ends)
             await asyncio.sleep(TICK_SECONDS)
 
     def _make(self, number: int, worker: views.Worker) -> Tick:
@@ -211,9 +218,11 @@ class Session:
             passed_over=follower.passed_over,
             passing=follower.passing,
             trouble=follower.trouble,
-            untold=self._closer.trouble,
+            untold=self._closer.trouble or (self._group and self._group.trouble),
             letters=dict(board.letters),
+            older_letters=follower.older_letters,
             worker=worker,
+            members=self._group and self._group.members,
             timezone=self._timezone,
         )
         if self._tick is not None and self._tick.alert_changes == changes:

@@ -170,6 +170,45 @@ class Worker(Struct, frozen=True, gc=False):
     not_ready: str | None
 
 
+class Member(Struct, frozen=True, gc=False):
+    """What one worker of the group tells of itself, its partitions taken together.
+
+    ``saved_seconds_ago`` is the age of its oldest checkpoint, where ``saved`` says that each of its
+    partitions has one.
+    """
+
+    worker: str
+    here: bool
+    partitions: list[int]
+    readings_per_second: float | None
+    lag: int | None
+    unsaved: int
+    saved_seconds_ago: float
+    saved: bool
+    not_ready: str | None
+
+
+class Untold(Struct, frozen=True, gc=False):
+    """A partition of which no worker tells, by its newest checkpoint, if it has one.
+
+    ``since`` counts the messages that came after it; it has not changed for ``seconds``, as far as
+    was looked.
+    """
+
+    partition: int
+    generation: int | None
+    since: int
+    seconds: float
+
+
+class Members(Struct, frozen=True, gc=False):
+    """The workers of the group, and the partitions that none of them tells of."""
+
+    workers: list[Member]
+    untold: list[Untold]
+    partitions: int
+
+
 class Health(Struct, frozen=True, gc=False):
     """How the group is: what the topics tell, and what the serving worker knows."""
 
@@ -186,7 +225,9 @@ class Health(Struct, frozen=True, gc=False):
     trouble: str | None
     untold: str | None
     dead_letters: list[Reason]
+    older_letters: int
     worker: Worker
+    members: Members | None
     timezone: str
 
 
@@ -277,7 +318,9 @@ def health(
     trouble: str | None,
     untold: str | None,
     letters: Mapping[str, Letters],
+    older_letters: int,
     worker: Worker,
+    members: Members | None,
     timezone: str,
 ) -> Health:
     """Put the health strip together."""
@@ -295,6 +338,8 @@ def health(
         trouble=trouble,
         untold=untold,
         dead_letters=reasons(letters),
+        older_letters=older_letters,
         worker=worker,
+        members=members,
         timezone=timezone,
     )

@@ -12,6 +12,7 @@ from typing import Protocol
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import Holdings
 from hedgerow.app.console.looks import Look, look
+from hedgerow.app.console.reports import Report
 from hedgerow.app.console.views import Worker
 
 
@@ -33,7 +34,9 @@ class HeldHere:
     not_ready : Callable[[], str | None]
         Why the worker is not ready, ``None`` when it is.
     clock : Callable[[], float]
-        Monotonic seconds.
+        Monotonic seconds, as the holdings count them.
+    name : str
+        What the worker is called.
     """
 
     def __init__(
@@ -44,12 +47,15 @@ class HeldHere:
         lag_of: Callable[[Holding], int | None],
         not_ready: Callable[[], str | None],
         clock: Callable[[], float],
+        name: str = "this worker",
     ) -> None:
         self._holdings = holdings
         self._saved = saved
         self._lag_of = lag_of
         self._not_ready = not_ready
         self._clock = clock
+        self.name = name
+        self._learned: dict[int, tuple[float, int]] = {}
 
     def facts(self) -> Worker:
         """Say how this worker is."""
@@ -64,6 +70,29 @@ class HeldHere:
             saved_seconds_ago=None if saved_at is None else self._clock() - saved_at,
             not_ready=self._not_ready(),
         )
+
+    def reports(self) -> list[Report]:
+        """Tell how each partition is; readings a second are those since the call before."""
+        now, not_ready = self._clock(), self._not_ready()
+        before, self._learned = self._learned, {}
+        found = []
+        for holding in self._holdings.all():
+            number, learned = holding.claim.partition.number, holding.learner.counts.learned
+            self._learned[number] = now, learned
+            then, least = before.get(number, (now, learned))
+            found.append(
+                Report(
+                    worker=self.name,
+                    partition=number,
+                    readings_per_second=(learned - least) / (now - then) if now > then else None,
+                    lag=self._lag_of(holding),
+                    unsaved=max(0, holding.next_offset - max(0, holding.saved_offset)),
+                    saved_seconds_ago=now - holding.stored_at,
+                    generation=holding.generation,
+                    not_ready=not_ready,
+                )
+            )
+        return found
 
     def look(self, sensor_id: str, quantity: str) -> Look | None:
         """Look at a series as it stands, ``None`` if it is not held here or has no forecast."""

@@ -287,16 +287,17 @@ def _console(
     registry: RegistryFollower,
 ) -> Page:
     """Wire the live page; nothing of it is imported where it is off."""
-    from hedgerow.app.console.checkpoints import Checkpoints  # noqa: PLC0415
-    from hedgerow.app.console.routes import Console  # noqa: PLC0415
-    from hedgerow.app.console.worker import HeldHere  # noqa: PLC0415
+    from hedgerow.app.console.wiring import console  # noqa: PLC0415
 
-    held = HeldHere(
-        loop.holdings, loop.metrics, lag_of=lag_of, not_ready=not_ready, clock=time.monotonic
+    return console(
+        settings,
+        loop.holdings,
+        redis,
+        loop.metrics,
+        lag_of=lag_of,
+        not_ready=not_ready,
+        sensors=lambda: registry.sensors,
     )
-    store = RedisStateStore(redis, prefix=settings.redis.prefix, group=settings.group)
-    checkpoints = Checkpoints(store, city_model(settings))
-    return Console(settings, held, sensors=lambda: registry.sensors, checkpoints=checkpoints)
 
 
 def _forward_agent(settings: Settings, loop: Loop) -> ForwardAgent:
