@@ -12,11 +12,13 @@ from redis.asyncio import Redis
 from stack.fixtures import Stack
 
 from hedgerow.agents.ports import NoProbe, Partition, Progress
+from hedgerow.app.console.asking import Asking
 from hedgerow.app.console.board import Board
 from hedgerow.app.console.checkpoints import Checkpoints
-from hedgerow.app.console.closer import AGAIN_SECONDS, Closer
+from hedgerow.app.console.closer import AGAIN_SECONDS, ANSWER_SECONDS, Closer
 from hedgerow.app.console.insight import ASK_SECONDS, Insight
 from hedgerow.app.console.looks import Look, Whose, look
+from hedgerow.app.console.views import Sample
 from hedgerow.app.console.weighings import Weighings
 from hedgerow.app.explain.tell import carriers
 from hedgerow.app.state.admin import whole
@@ -42,6 +44,9 @@ class Nowhere:
 
     def look(self, sensor_id: str, quantity: str) -> Look | None:
         return None
+
+    def past(self, sensor_id: str, quantity: str) -> list[Sample]:
+        return []
 
 
 class Elsewhere:
@@ -256,3 +261,57 @@ async def test_a_chosen_series_has_its_past_at_once(elsewhere: Elsewhere, insigh
     assert watched.changes == changes + 1
     await closer.go_on()
     assert watched.changes == changes + 1, "nothing is new"
+
+
+async def test_the_worker_that_learns_a_series_is_asked_how_it_was_weighed_before(
+    elsewhere: Elsewhere, embedded_stack: Stack, now: list[float]
+) -> None:
+    elsewhere.learn(60)
+    await elsewhere.save()
+    redis = Redis.from_url(embedded_stack.redis_url)
+    asking = Asking(redis, prefix=uuid.uuid4().hex, group="g")
+    insight = Insight(Nowhere(), Checkpoints(elsewhere.store, CITY), asking)
+    board, weighings = Board(), Weighings()
+    board.prediction(record(59), 0)
+    board.watch("s-100")
+    closer = Closer(board, insight, weighings, clock=lambda: now[0])
+    await closer.go_on()
+    held = weighings.held("s-100")
+    assert held is not None
+    assert held.weights[0].times == [START + 59 * HOUR], "nobody has answered yet"
+
+    def past(sensor_id: str, quantity: str) -> list[Sample]:
+        assert (sensor_id, quantity) == ("s-100", "")
+        return [(START + hour * HOUR, {1: {"day": 0.25, "rls": 0.75}}) for hour in (10, 30)]
+
+    await asking.answer([Partition("readings", 2)], past)
+    await asking.answer([PARTITION], past)
+    await closer.go_on()
+    held = weighings.held("s-100")
+    assert held is not None
+    weights = held.weights[0]
+    assert weights.times == [START + hour * HOUR for hour in (10, 30, 59)]
+    assert weights.weights[weights.experts.index("day")][:2] == [0.25, 0.25]
+    await redis.aclose()
+
+
+async def test_where_nobody_answers_the_checkpoints_are_the_past(
+    elsewhere: Elsewhere, embedded_stack: Stack, now: list[float]
+) -> None:
+    elsewhere.learn(60)
+    await elsewhere.save()
+    redis = Redis.from_url(embedded_stack.redis_url)
+    asking = Asking(redis, prefix=uuid.uuid4().hex, group="g")
+    insight = Insight(Nowhere(), Checkpoints(elsewhere.store, CITY), asking)
+    board, weighings = Board(), Weighings()
+    board.prediction(record(59), 0)
+    board.watch("s-100")
+    closer = Closer(board, insight, weighings, clock=lambda: now[0])
+    await closer.go_on()
+    now[0] += ANSWER_SECONDS + 1
+    await asking.answer([PARTITION], lambda *_: [(START, {1: {"day": 1.0}})])
+    await closer.go_on()  # too late
+    held = weighings.held("s-100")
+    assert held is not None
+    assert held.weights[0].times == [START + 59 * HOUR]
+    await redis.aclose()

@@ -29,7 +29,7 @@ from hedgerow.app.console.follower import Follower
 from hedgerow.app.console.lag import GroupLag
 from hedgerow.app.console.looks import Look, look
 from hedgerow.app.console.routes import Console
-from hedgerow.app.console.views import Worker
+from hedgerow.app.console.views import Sample, Worker
 from hedgerow.app.service.http import HttpServer
 from hedgerow.app.settings import HttpSettings, KafkaSettings, Settings, TopicSettings
 from hedgerow.app.state.admin import whole
@@ -59,6 +59,9 @@ class Nothing:
 
     def look(self, sensor_id: str, quantity: str) -> Look | None:
         return None
+
+    def past(self, sensor_id: str, quantity: str) -> list[Sample]:
+        return []
 
 
 class OneSeries(Nothing):

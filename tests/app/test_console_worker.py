@@ -11,6 +11,7 @@ from rig import Rig, batch, log
 
 from hedgerow.agents.ports import Partition
 from hedgerow.app.console.looks import Look, Whose, look
+from hedgerow.app.console.past import FIRST_SECONDS, MOST_MOMENTS, Past
 from hedgerow.app.console.weighings import MOST, MOST_SERIES, Weighings
 from hedgerow.app.console.worker import HeldHere
 from hedgerow.app.service.metrics import WorkerMetrics
@@ -150,3 +151,90 @@ def test_records_that_tell_their_weights_are_the_past_of_the_weights() -> None:
     both = weighings.held("s", records)
     assert both is not None
     assert both.weights[0].times == [hour * HOUR for hour in range(40)]
+
+
+# ---------------------------------------------------------------- the past of every series
+
+
+def many(hours: range) -> list[bytes]:
+    return [
+        json.dumps(
+            {"sensor_id": f"s{n}", "timestamp": 3600 * h, "value": float((h + n) % 7)}
+        ).encode()
+        for h in hours
+        for n in range(3)
+    ]
+
+
+async def test_every_series_has_a_past_without_having_been_looked_at() -> None:
+    rig = Rig(CityModel((Profile("hourly", period_seconds=3600),)))
+    past = Past(rig.holdings)
+    here = HeldHere(
+        rig.holdings,
+        WorkerMetrics(CollectorRegistry()),
+        lag_of=lambda _: None,
+        not_ready=lambda: None,
+        clock=lambda: 0.0,
+        past=past,
+    )
+    await rig.assign()
+    messages = log(many(range(60)))
+    seen = []
+    for first in range(0, 180, 30):  # ten hours each
+        await rig.feed(batch(messages[first : first + 30], start=first))
+        await past.note()
+        await past.note()  # nothing came
+        look_now = here.look("s1", "")
+        assert look_now is not None
+        seen.append((look_now.at, {s.horizon: s.weights for s in look_now.scores}))
+    noted = here.past("s1", "")
+    assert [at for at, _ in noted] == [at for at, _ in seen]
+    for (_, told), (_, was) in zip(noted, seen, strict=True):
+        for horizon, weights in was.items():
+            assert told[horizon] == pytest.approx(weights, abs=1e-3)
+            assert list(told[horizon]) == list(weights)
+    assert here.past("nobody", "") == []
+
+
+async def test_the_past_stays_small_and_reaches_back_to_the_beginning() -> None:
+    rig = Rig(CityModel((Profile("hourly", period_seconds=3600, experts=("lean",)),)))
+    past = Past(rig.holdings)
+    await rig.assign()
+    messages = log(many(range(MOST_MOMENTS * 3)))
+    for first in range(0, len(messages), 3):
+        await rig.feed(batch(messages[first : first + 3], start=first))
+        await past.note()
+    noted = past.of("s0", "")
+    assert MOST_MOMENTS / 2 <= len(noted) <= MOST_MOMENTS
+    assert noted[0][0] == 0
+    assert noted[-1][0] == (MOST_MOMENTS * 3 - 1) * HOUR
+    assert past.every_seconds > FIRST_SECONDS
+
+
+async def test_what_was_noted_of_a_partition_that_was_taken_anew_is_forgotten() -> None:
+    rig = Rig(CityModel((Profile("hourly", period_seconds=3600, experts=("lean",)),)))
+    past = Past(rig.holdings)
+    await rig.assign()
+    messages = log(many(range(20)))
+    await rig.feed(batch(messages[:30], start=0))
+    await past.note()
+    await rig.save()
+    rig.restart()
+    past._holdings = rig.holdings
+    await rig.assign()
+    assert past.of("s0", "") == [], "rows may lie elsewhere now"
+    await rig.feed(batch(messages[30:], start=30))
+    await past.note()
+    assert [at for at, _ in past.of("s0", "")] == [19 * HOUR]
+
+
+def test_what_was_noted_here_is_the_past_of_a_series_chosen_for_the_first_time() -> None:
+    weighings, seen = Weighings(), looks(30)
+    samples = [(at * HOUR, {1: {"rls": 1.0}}) for at in (3, 9, 29)]
+    assert weighings.note("s", WHOSE, seen[-1:], samples)
+    held = weighings.held("s")
+    assert held is not None
+    assert held.weights[0].times == [3 * HOUR, 9 * HOUR, 29 * HOUR]
+    rls = held.weights[0].weights[held.weights[0].experts.index("rls")]
+    assert rls[:2] == [1.0, 1.0]
+    assert not weighings.note("s", WHOSE, seen[-1:], samples)

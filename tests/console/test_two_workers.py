@@ -58,7 +58,8 @@ def workers(page: Page, city: LiveCity) -> Iterator[list[Worker]]:
     wait_saved(pair, (MINUTES + 1) * len(SERIES))
     yield pair
     for worker in pair:
-        worker.leave()
+        if worker.running:
+            worker.leave()
 
 
 def test_every_series_and_every_alert_is_explained_by_both(
@@ -89,6 +90,17 @@ def test_every_series_and_every_alert_is_explained_by_both(
         assert 0 < elsewhere < len(SERIES), "each learns some of them"
 
 
+def test_a_series_has_the_same_past_on_both(page: Page, workers: list[Worker]) -> None:
+    """Kept checkpoints reach back two moments; what its worker noted reaches back further."""
+    since = []
+    for worker in workers:
+        page.look_at(f"http://127.0.0.1:{worker.port}/console/#{SERIES[0]}")
+        page.wait("return !document.getElementById('weights').hidden", seconds=60)
+        page.run_async("setTimeout(arguments[0], 2500)")  # for the other one to answer
+        since.append(page.text("#weights-words").partition("known since ")[2].partition(".")[0])
+    assert since[0] == since[1] != ""
+
+
 def test_the_health_of_both_is_told_by_both(page: Page, workers: list[Worker]) -> None:
     for worker in workers:
         page.look_at(f"http://127.0.0.1:{worker.port}/console/")
@@ -108,11 +120,11 @@ def test_the_health_of_both_is_told_by_both(page: Page, workers: list[Worker]) -
         assert all(line[6] == "ready" for line in lines)
 
 
-def test_a_worker_that_is_gone_is_told_of_no_more(page: Page, workers: list[Worker]) -> None:
+def test_a_worker_that_has_left_is_told_of_no_more(page: Page, workers: list[Worker]) -> None:
     first, second = workers
     page.look_at(f"http://127.0.0.1:{first.port}/console/")
     page.wait("return document.querySelectorAll('#worker-lines tr').length === 2", seconds=60)
-    second.kill()
+    second.leave()
     page.wait(
         "return document.querySelectorAll('#worker-lines tr').length === 1"
         " && document.getElementById('untold').textContent === ''"

@@ -16,11 +16,13 @@ from hedgerow.app.console.carriers import Carried, carried, told
 from hedgerow.app.console.insight import Insight
 from hedgerow.app.console.looks import Look, Whose, whose
 from hedgerow.app.console.records import decoded
+from hedgerow.app.console.views import Sample
 from hedgerow.app.console.weighings import Weighings
 from hedgerow.models import SnapshotError
 
 MOST_AT_ONCE = 10  # episodes
 AGAIN_SECONDS = 30.0
+ANSWER_SECONDS = 10.0
 
 
 class Closer:
@@ -54,14 +56,14 @@ class Closer:
         self._weighings = weighings
         self._clock = clock
         self._tried: dict[str, float] = {}
-        self._begun: set[str] = set()
+        self._begun: dict[str, float] = {}  # until when an answer is waited for
         self.trouble: str | None = None
 
     async def go_on(self) -> None:
         """Look at every chosen series, then at some episodes of which nothing is known yet."""
         try:
             watched = list(self._board.watched)
-            self._begun &= set(watched)
+            self._begun = {key: at for key, at in self._begun.items() if key in watched}
             for key in watched:
                 await self._weigh(key)
             for one in self._wanting():
@@ -79,11 +81,22 @@ class Closer:
             return
         found = [] if key in self._begun else await self._insight.past(who)
         now = await self._insight.now(who)
-        self._begun.add(key)
         if now is not None:
             found.append(now)
-        if found and self._weighings.note(key, who, found):
+        samples = await self._before(key, who)
+        if (found or samples) and self._weighings.note(key, who, found, samples):
             self._board.touch(key)
+
+    async def _before(self, key: str, who: Whose) -> list[Sample]:
+        """Return how a series was weighed before it was chosen, once that is told."""
+        until = self._begun.setdefault(key, self._clock() + ANSWER_SECONDS)
+        if self._clock() > until:
+            return []
+        samples = await self._insight.noted(who)
+        if samples is None:
+            return []
+        self._begun[key] = float("-inf")
+        return samples
 
     def _wanting(self) -> Sequence[Told]:
         """Return the newest episodes that have no words yet, those that are open."""

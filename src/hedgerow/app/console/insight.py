@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from hedgerow.agents.ports import Partition
+from hedgerow.app.console.asking import Asking
 from hedgerow.app.console.checkpoints import Checkpoints
 from hedgerow.app.console.looks import Look, Whose
+from hedgerow.app.console.views import Sample
 
 ASK_SECONDS = 3.0  # between two questions for a partition's newest checkpoint
 MOST_LOOKS = 256
@@ -25,6 +27,9 @@ class Here(Protocol):
 
     def look(self, sensor_id: str, quantity: str) -> Look | None:
         """Look at a series, ``None`` if it is learned elsewhere."""
+
+    def past(self, sensor_id: str, quantity: str) -> list[Sample]:
+        """Return how it was weighed before, as far as that was noted."""
 
 
 class _Newest(NamedTuple):
@@ -41,6 +46,8 @@ class Insight:
         The serving worker.
     checkpoints : Checkpoints or None
         What all workers have stored.
+    asking : Asking or None
+        Reaches the other workers.
     clock : Callable[[], float]
         Monotonic seconds.
     """
@@ -49,10 +56,12 @@ class Insight:
         self,
         here: Here,
         checkpoints: Checkpoints | None = None,
+        asking: Asking | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._here = here
+        self._asking = asking
         self._checkpoints = checkpoints
         self._clock = clock
         self._newest: dict[Partition, _Newest] = {}
@@ -73,6 +82,15 @@ class Insight:
             generations = await self._generations(whose.partition)
             found = await self._stored(whose, generations[0]) if generations else None
         return found
+
+    async def noted(self, whose: Whose) -> list[Sample] | None:
+        """Return how a series was weighed before, by whichever worker learns it.
+
+        ``None`` while that one has not answered; raises what `now` does.
+        """
+        if self._asking is None or self._here.look(whose.sensor_id, whose.quantity) is not None:
+            return self._here.past(whose.sensor_id, whose.quantity)
+        return await self._asking.ask(whose)
 
     async def past(self, whose: Whose) -> list[Look]:
         """Look at a series in every kept checkpoint, the oldest first; raises what `now` does."""

@@ -204,7 +204,7 @@ class Session:
             await asyncio.sleep(TICK_SECONDS)
 
     def _make(self, number: int, worker: views.Worker) -> Tick:
-        board, follower = self.board, self._follower
+        board, follower, group = self.board, self._follower, self._group
         alerts = board.alerts()
         changes = board.alert_changes
         opened = _opened(alerts)
@@ -218,11 +218,11 @@ class Session:
             passed_over=follower.passed_over,
             passing=follower.passing,
             trouble=follower.trouble,
-            untold=self._closer.trouble or (self._group and self._group.trouble),
+            untold=self._closer.trouble or (None if group is None else group.trouble),
             letters=dict(board.letters),
             older_letters=follower.older_letters,
             worker=worker,
-            members=self._group and self._group.members,
+            members=None if group is None else group.members,
             timezone=self._timezone,
         )
         if self._tick is not None and self._tick.alert_changes == changes:

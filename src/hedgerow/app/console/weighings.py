@@ -33,11 +33,17 @@ class Weighings:
     def __init__(self) -> None:
         self._noted: dict[str, _Noted] = {}
 
-    def note(self, key: str, whose: Whose, looks: Iterable[Look]) -> bool:
-        """Note the weights that some looks tell; say whether there was news.
+    def note(
+        self,
+        key: str,
+        whose: Whose,
+        looks: Iterable[Look],
+        samples: Iterable[views.Sample] = (),
+    ) -> bool:
+        """Note the weights that some looks tell, and samples; say whether there was news.
 
-        Of two looks at one moment the later one counts; the series that was noted longest ago
-        is forgotten where there are too many.
+        Of two looks at one moment the later one counts, and a look more than a sample; the series
+        that was noted longest ago is forgotten where there are too many.
         """
         noted = self._noted.pop(key, None)
         if noted is None or noted.whose.partition != whose.partition:
@@ -46,6 +52,9 @@ class Weighings:
         while len(self._noted) > MOST_SERIES:
             del self._noted[next(iter(self._noted))]
         news = False
+        for sample in samples:
+            news = news or sample[0] not in noted.samples
+            noted.samples.setdefault(sample[0], sample)
         for look in looks:
             newest = noted.newest
             changed = newest is None or (look.at, look.generation) != (newest.at, newest.generation)

@@ -15,8 +15,10 @@ from redis.asyncio import Redis
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import Holdings
 from hedgerow.app.city import city_model
+from hedgerow.app.console.asking import Answering, Asking
 from hedgerow.app.console.checkpoints import Checkpoints
 from hedgerow.app.console.group import Group
+from hedgerow.app.console.past import Past
 from hedgerow.app.console.reports import Reporter, Reports
 from hedgerow.app.console.routes import Console
 from hedgerow.app.console.worker import HeldHere, Saved
@@ -48,17 +50,30 @@ def console(
     """
     prefix, group, topic = settings.redis.prefix, settings.group, settings.topics.readings
     name = settings.kafka.instance_id or f"{socket.gethostname()}-{os.getpid()}"
+    past = Past(holdings)
     here = HeldHere(
-        holdings, saved, lag_of=lag_of, not_ready=not_ready, clock=time.monotonic, name=name
+        holdings,
+        saved,
+        lag_of=lag_of,
+        not_ready=not_ready,
+        clock=time.monotonic,
+        name=name,
+        past=past,
     )
     store = RedisStateStore(redis, prefix=prefix, group=group)
     checkpoints = Checkpoints(store, city_model(settings))
     reports = Reports(redis, prefix=prefix, group=group, topic=topic)
+    asking = Asking(redis, prefix=prefix, group=group)
     return Console(
         settings,
         here,
         sensors=sensors,
         checkpoints=checkpoints,
         group=Group(reports, checkpoints, topic=topic, here=name),
-        reporter=Reporter(reports, here.reports),
+        asking=asking,
+        background=(
+            Reporter(reports, here.reports),
+            Answering(asking, lambda: [one.claim.partition for one in holdings.all()], past.of),
+            past,
+        ),
     )

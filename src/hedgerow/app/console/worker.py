@@ -12,8 +12,9 @@ from typing import Protocol
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import Holdings
 from hedgerow.app.console.looks import Look, look
+from hedgerow.app.console.past import Past
 from hedgerow.app.console.reports import Report
-from hedgerow.app.console.views import Worker
+from hedgerow.app.console.views import Sample, Worker
 
 
 class Saved(Protocol):
@@ -37,6 +38,8 @@ class HeldHere:
         Monotonic seconds, as the holdings count them.
     name : str
         What the worker is called.
+    past : Past, optional
+        Has noted the weights of its series.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class HeldHere:
         not_ready: Callable[[], str | None],
         clock: Callable[[], float],
         name: str = "this worker",
+        past: Past | None = None,
     ) -> None:
         self._holdings = holdings
         self._saved = saved
@@ -55,6 +59,7 @@ class HeldHere:
         self._not_ready = not_ready
         self._clock = clock
         self.name = name
+        self._past = past
         self._learned: dict[int, tuple[float, int]] = {}
 
     def facts(self) -> Worker:
@@ -98,3 +103,7 @@ class HeldHere:
         """Look at a series as it stands, ``None`` if it is not held here or has no forecast."""
         looks = (look(holding.learner, sensor_id, quantity) for holding in self._holdings.all())
         return next((one for one in looks if one is not None), None)
+
+    def past(self, sensor_id: str, quantity: str) -> list[Sample]:
+        """Return how a series was weighed before, the oldest first; none if not held here."""
+        return [] if self._past is None else self._past.of(sensor_id, quantity)
