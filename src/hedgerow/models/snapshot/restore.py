@@ -79,9 +79,7 @@ def stored_registry(chunks: Mapping[str, bytes], known: Registry = EMPTY) -> Reg
         is_known = version == known.version and known.follows(Registry({}, mark))
         if not version:
             return known if is_known else Registry({}, mark)
-        chunk = stored_chunk(
-            chunks, REGISTRY
-        )  # checked also where it is known: it is kept as it is
+        chunk = stored_chunk(chunks, REGISTRY)  # checked also where it is known: kept as it is
         if is_known:
             return known
         registry = Registry.from_chunk(chunk, mark)
