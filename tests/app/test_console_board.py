@@ -146,6 +146,57 @@ def test_a_history_is_kept_only_while_somebody_watches(board: Board) -> None:
     assert not board.earlier("s", [])
 
 
+def offsets_of(board: Board, key: str = "s") -> list[int]:
+    return [decode_prediction(value).source_offset for value in board.records_of(key)]
+
+
+def test_a_history_has_no_hole_where_records_were_passed_over(board: Board) -> None:
+    for at in range(3):
+        board.prediction(bytes_of(record(at, 1.0)), 0)
+        board.prediction(bytes_of(record(at, 1.0, series="elsewhere")), 1)
+    board.watch("s")
+    board.watch("elsewhere")
+    assert board.pass_over([0]) == ["s"], "this one has to be searched for again"
+    assert offsets_of(board) == [0, 1, 2], "nothing newer is known"
+    for at in range(70, 73):
+        board.prediction(bytes_of(record(at, 9.0)), 0)
+    assert offsets_of(board) == [70, 71, 72]
+    assert offsets_of(board, "elsewhere") == [0, 1, 2]
+    board.earlier("s", [bytes_of(record(at, 9.0)) for at in range(60, 70)])
+    assert offsets_of(board) == [*range(60, 73)]
+
+
+def test_a_series_that_is_chosen_after_a_hole_begins_behind_it(board: Board) -> None:
+    for at in range(3):
+        board.prediction(bytes_of(record(at, 1.0)), 0)
+    board.pass_over([0])
+    board.prediction(bytes_of(record(70, 9.0)), 0)
+    ((_, records),) = board.take_changed(1)
+    assert [decode_prediction(value).source_offset for value in records] == [70]
+    board.watch("s")
+    assert offsets_of(board) == [70]
+
+
+def test_a_series_that_is_chosen_before_anything_came_behind_a_hole_waits_for_it(
+    board: Board,
+) -> None:
+    board.prediction(bytes_of(record(1, 1.0)), 0)
+    board.pass_over([0])
+    board.watch("s")
+    assert offsets_of(board) == []
+
+
+def test_a_history_goes_by_time_where_a_series_moved_to_another_partition(board: Board) -> None:
+    for at in range(3):
+        board.prediction(bytes_of(record(at, 1.0, offset=500 + at)), 0)
+    board.watch("s")
+    board.prediction(bytes_of(record(3, 9.0, offset=40)), 1)
+    board.prediction(bytes_of(record(4, 9.0, offset=501)), 1)
+    assert offsets_of(board) == [500, 501, 502, 40, 501]
+    board.earlier("s", [bytes_of(record(at, 5.0, offset=7)) for at in (0, 4)])
+    assert offsets_of(board) == [500, 501, 502, 40, 501], "what came last about a time counts"
+
+
 def test_dead_letters_are_counted_by_reason_with_the_newest_as_example(board: Board) -> None:
     board.dead_letter("json", "not JSON", "t:0:1", b"{")
     board.dead_letter("value", "not a number", "t:0:2", b"n/a")

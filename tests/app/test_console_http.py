@@ -17,19 +17,33 @@ from aiohttp import ClientSession, ClientTimeout
 from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from redis.asyncio import Redis
 from stack.fixtures import Stack
 
+from hedgerow.agents.ports import Partition, Progress
 from hedgerow.app.broker.topic_admin import ensure_topics
 from hedgerow.app.console.board import Board
+from hedgerow.app.console.checkpoints import Checkpoints
 from hedgerow.app.console.files import NO_LIBRARY, page_files
 from hedgerow.app.console.follower import Follower
 from hedgerow.app.console.lag import GroupLag
+from hedgerow.app.console.looks import Look, look
 from hedgerow.app.console.routes import Console
-from hedgerow.app.console.views import Worker
+from hedgerow.app.console.views import Sample, Worker
 from hedgerow.app.service.http import HttpServer
 from hedgerow.app.settings import HttpSettings, KafkaSettings, Settings, TopicSettings
-from hedgerow.models import CityModel, Learner, Profile, SeriesScore
-from hedgerow.topics import Forecast, Prediction, Sensor, format_time
+from hedgerow.app.state.admin import whole
+from hedgerow.app.state.store import RedisStateStore
+from hedgerow.models import CityModel, Learner, Profile
+from hedgerow.topics import (
+    Alert,
+    Forecast,
+    Prediction,
+    Sensor,
+    decode_prediction,
+    format_time,
+    make_alert,
+)
 from hedgerow.topics.encode import encode_record
 
 TOKEN = "a token of more than sixteen characters"
@@ -43,7 +57,10 @@ class Nothing:
     def facts(self) -> Worker:
         return Worker([], 0, None, 0, None, None)
 
-    def scores(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
+    def look(self, sensor_id: str, quantity: str) -> Look | None:
+        return None
+
+    def past(self, sensor_id: str, quantity: str) -> list[Sample]:
         return []
 
 
@@ -56,8 +73,8 @@ class OneSeries(Nothing):
             when, value, offset = np.array([at * HOUR]), np.array([at % 5.0]), np.array([at])
             self._learner.step([sensor_id], [""], when, value, offset)
 
-    def scores(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
-        return self._learner.scores_of(sensor_id, quantity)
+    def look(self, sensor_id: str, quantity: str) -> Look | None:
+        return look(self._learner, sensor_id, quantity)
 
 
 @asynccontextmanager
@@ -67,8 +84,15 @@ async def serving(
     *,
     linger_seconds: float = 30.0,
     sensors: Callable[[], Mapping[str, Sensor]] = dict,
+    checkpoints: Checkpoints | None = None,
 ) -> AsyncIterator[tuple[str, Console]]:
-    console = Console(settings, known or Nothing(), linger_seconds=linger_seconds, sensors=sensors)
+    console = Console(
+        settings,
+        known or Nothing(),
+        linger_seconds=linger_seconds,
+        sensors=sensors,
+        checkpoints=checkpoints,
+    )
     server = HttpServer(
         settings.http, registry=CollectorRegistry(), not_ready=lambda: None, page=console
     )
@@ -242,11 +266,13 @@ def prediction(series: str, at: int, observed: float) -> Prediction:
     )  # fmt: skip
 
 
-def publish(settings: Settings, *records: Prediction) -> None:
+def publish(settings: Settings, *records: Prediction | Alert) -> None:
     producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers})
     for record in records:
         key, value = encode_record(record)
-        producer.produce(settings.topics.predictions, value, key)
+        topics = settings.topics
+        topic = topics.alerts if isinstance(record, Alert) else topics.predictions
+        producer.produce(topic, value, key)
     assert producer.flush(30) == 0
 
 
@@ -314,7 +340,10 @@ async def test_a_chosen_series_is_searched_for_in_the_log(settings: Settings) ->
         asyncio.timeout(30),
     ):
         assert await stream.next("unknown") == "a", "nothing has been read yet"
-        while len((view := await stream.next("series"))["times"]) < 60:
+        while (
+            len((view := await stream.next("series"))["times"]) < 60  # not at once
+            or view["held"] is None
+        ):
             pass
     assert view["observed"] == [float(at) for at in range(40, 100)]
     one = view["made"][0]
@@ -323,6 +352,89 @@ async def test_a_chosen_series_is_searched_for_in_the_log(settings: Settings) ->
     assert [forecast["at"] for forecast in view["ahead"]] == [100 * HOUR, 102 * HOUR]
     assert view["held"]["lifetime"][0]["labels"] == 23
     assert sum(row[-1] for row in view["held"]["weights"][0]["weights"]) == pytest.approx(1.0)
+
+
+async def test_the_chart_of_a_chosen_series_begins_with_its_past(settings: Settings) -> None:
+    publish(settings, *(prediction("a", at, float(at)) for at in range(200)))
+    async with (
+        serving(settings) as (url, _),
+        ClientSession() as session,
+        Events(session, f"{url}/console/live") as live,
+        asyncio.timeout(30),
+    ):
+        while (await live.next("health"))["records"] < 200:
+            pass
+        async with Events(session, f"{url}/console/series?key=a&shown=150") as stream:
+            view = await stream.next("series")
+    assert view["observed"] == [float(at) for at in range(50, 200)]
+
+
+async def test_where_records_are_passed_over_a_chosen_series_is_searched_for_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MOST_BEHIND", 300), ("LAND_BEHIND", 50), ("MOST_A_SECOND", 2_000)):
+        monkeypatch.setattr(f"hedgerow.app.console.follower.{name}", value)
+    monkeypatch.setattr("hedgerow.app.console.follower.AT_ONCE", 20)
+    publish(settings, *(prediction("a", at, float(at)) for at in range(100)))
+    board = Board()
+    follower = Follower(settings, board)
+    follower.start()
+    async with asyncio.timeout(60):
+        while not (follower.caught_up and "a" in board.traces):
+            await asyncio.sleep(0.01)
+        board.watch("a")
+        follower.look_back("a")
+        for first in range(100, 6_000, 100):
+            publish(settings, *(prediction("a", at, float(at)) for at in range(first, first + 100)))
+            offsets = [decode_prediction(one).source_offset for one in board.records_of("a")]
+            assert offsets == [*range(offsets[0], offsets[-1] + 1)], "a jump"
+        while not follower.passed_over or len(offsets) < 900 or offsets[-1] < 5_999:
+            await asyncio.sleep(0.05)
+            offsets = [decode_prediction(one).source_offset for one in board.records_of("a")]
+            assert offsets == [*range(offsets[0], offsets[-1] + 1)], "a jump"
+    follower.stop()
+    assert follower.trouble is None
+
+
+async def test_of_a_series_of_another_worker_it_tells_what_the_last_checkpoint_holds(
+    settings: Settings, stack: Stack
+) -> None:
+    city = CityModel((Profile("all", period_seconds=3600, bound_upper=50.0),))
+    learner = Learner(city)
+    for at in range(30):
+        when, value = np.array([at * HOUR]), np.array([at % 5.0 if at < 29 else 99.0])
+        learner.step(["a"], [""], when, value, np.array([at]))
+    redis = Redis.from_url(stack.redis_url)
+    store = RedisStateStore(redis, prefix=settings.group, group=settings.group)
+    claim = await store.claim(Partition("in", 0))
+    await store.save(claim, whole(learner, 0, 30, "", Progress()))
+    publish(settings, *(prediction("a", at, float(at)) for at in range(30)))
+    publish(
+        settings,
+        make_alert(
+            "in", 0, "a", "", 29, kind="bound", severity="critical", state="open",
+            opening_offset=29, opened_ms=29 * HOUR, at_ms=29 * HOUR, observed=99.0, expected=4.0,
+            lower=None, upper=50.0, message="99, above the declared upper bound 50",
+        ),
+    )  # fmt: skip
+    async with (
+        serving(settings, checkpoints=Checkpoints(store, city)) as (url, _),
+        ClientSession() as session,
+        Events(session, f"{url}/console/series?key=a") as stream,
+        Events(session, f"{url}/console/live") as live,
+        asyncio.timeout(60),
+    ):
+        while not (told := await live.next("alerts")) or told[0]["carried"] is None:
+            pass
+        while (view := await stream.next("series"))["held"] is None:
+            pass
+    carried = told[0]["carried"]
+    assert carried["words"].startswith("the expert")
+    assert "from a usual level of " in carried["words"]
+    assert (carried["stored"], carried["exact"], carried["at"]) == (True, False, 29 * HOUR)
+    assert (view["held"]["generation"], view["held"]["at"]) == (1, 29 * HOUR)
+    assert view["held"]["lifetime"][0]["labels"] == 29
+    await redis.aclose()
 
 
 async def test_records_by_somebody_else_are_passed_over(settings: Settings) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from console.chromium import PHONE, WIDE, Page
 from console.live_city import LIVE_FROM, MINUTE, LiveCity
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.keys import Keys
 from stack.fixtures import Stack
 
@@ -175,6 +177,144 @@ def test_the_legend_names_every_colour_and_nothing_is_complained_of(page: Page, 
     assert page.complaints() == []
 
 
+# ---------------------------------------------------------------- looking closer
+
+LABELS = """
+return [...document.querySelectorAll('#map-labels span')].filter(one => !one.hidden).map(one => {
+  const {left, top, right, bottom} = one.getBoundingClientRect();
+  return {text: one.textContent, left, top, right, bottom};
+});
+"""
+HARBOUR = """
+const {width, height} = document.getElementById('map-canvas').getBoundingClientRect();
+const ratio = Math.cos(55.6733 * Math.PI / 180);
+const scale = Math.min((width - 36) / ratio, height - 36);
+return [-ratio * scale / 2, -scale / 2];  // from the middle of the map
+"""
+CLOSER = "return document.getElementById('map-count').textContent.includes('times larger')"
+WHOLE = "return document.getElementById('map-count').textContent === '3 sensors'"
+NAMED_NOW = """
+const inside = document.getElementById('map-canvas').getBoundingClientRect();
+return [...document.querySelectorAll('#map-labels span')].some(one => {
+  const {left, top, right, bottom} = one.getBoundingClientRect();
+  return !one.hidden && one.textContent === arguments[0] && left >= inside.left
+    && right <= inside.right && top >= inside.top && bottom <= inside.bottom;
+});
+"""
+
+
+def overlapping(labels: list[dict[str, float]]) -> list[tuple[float, float]]:
+    return [
+        (one["text"], other["text"])
+        for i, one in enumerate(labels)
+        for other in labels[:i]
+        if one["left"] < other["right"] and other["left"] < one["right"]
+        and one["top"] < other["bottom"] - 0.5 and other["top"] < one["bottom"] - 0.5
+    ]  # fmt: skip
+
+
+def test_the_keys_look_closer_and_keep_the_focus(page: Page, whole: str) -> None:
+    shown_on(page, whole)
+    page.run("document.getElementById('map-canvas').focus()")
+    words = "return document.getElementById('map-words').textContent.startsWith(arguments[0])"
+    page.wait(words, "Harbour bridge")
+    assert page.run(LABELS) == [], "names are for those who look closer"
+    page.press("+", "+", "+")
+    page.wait(CLOSER)
+    page.wait(NAMED_NOW, "Harbour bridge")
+    page.press(Keys.ARROW_RIGHT)  # it lies beyond what is seen
+    page.wait(words, "Old town")
+    page.wait(NAMED_NOW, "Old town")
+    before = page.run(LABELS)
+    page.press(Keys.SHIFT + Keys.ARROW_LEFT)
+    page.wait(
+        "return JSON.stringify(arguments[0]) !== JSON.stringify((() => {" + LABELS + "})())", before
+    )
+    page.press("-")
+    page.wait(CLOSER)
+    page.press("0")
+    page.wait(WHOLE)
+    page.wait("return document.querySelectorAll('#map-labels span:not([hidden])').length === 0")
+    assert page.focused() == "map-canvas"
+    page.wait(words, "Old town")
+
+
+def test_the_wheel_looks_closer_at_what_is_under_it_and_dragging_moves_the_picture(
+    page: Page, whole: str
+) -> None:
+    shown_on(page, whole)
+    canvas = page.driver.find_element("id", "map-canvas")
+    chosen = page.text("#chosen-title")
+    x, y = page.run(HARBOUR)
+    where = ScrollOrigin.from_element(canvas, round(x), round(y))
+    ActionChains(page.driver).scroll_from_origin(where, 0, -400).perform()
+    page.wait(CLOSER)
+    assert page.run("return scrollY") == 0, "the page stays"
+    for _ in range(3):
+        ActionChains(page.driver).scroll_from_origin(where, 0, -300).perform()
+    page.wait(NAMED_NOW, "Harbour bridge")
+    (label,) = page.run(LABELS)
+    middle = page.run(
+        "const {left, top, width, height} = arguments[0].getBoundingClientRect();"
+        "return [left + width / 2, top + height / 2];",
+        canvas,
+    )
+    assert 0 < label["left"] - (middle[0] + round(x)) < 20, "it is still under the pointer"
+    assert abs((label["top"] + label["bottom"]) / 2 - (middle[1] + round(y))) < 20
+    before = page.run(LABELS)
+    ActionChains(page.driver).drag_and_drop_by_offset(canvas, 40, 25).perform()
+    page.wait(
+        "return JSON.stringify(arguments[0]) !== JSON.stringify((() => {" + LABELS + "})())", before
+    )
+    assert page.text("#chosen-title") == chosen, "a drag is no click"
+    for _ in range(9):
+        ActionChains(page.driver).scroll_from_origin(where, 0, 400).perform()
+    page.wait(WHOLE)
+
+
+def test_two_fingers_and_buttons_look_closer(page: Page, whole: str) -> None:
+    shown_on(page, whole, PHONE)
+    page.run(
+        "const canvas = document.getElementById('map-canvas');"
+        "const {left, top} = canvas.getBoundingClientRect();"
+        "const finger = (kind, id, x) => canvas.dispatchEvent(new PointerEvent(kind,"
+        " {pointerId: id, pointerType: 'touch', clientX: left + x, clientY: top + 90}));"
+        "finger('pointerdown', 7, 140); finger('pointerdown', 8, 180);"
+        "for (let x = 180; x <= 260; x += 20) finger('pointermove', 8, x);"
+        "finger('pointerup', 7, 140); finger('pointerup', 8, 260);"
+    )
+    page.wait(
+        "return document.getElementById('map-count').textContent === '3 sensors, 3.0 times larger'"
+    )
+    page.run("document.getElementById('map-all').click()")
+    page.wait(WHOLE)
+    assert page.run("return document.getElementById('map-out').disabled")
+    page.run("document.getElementById('map-in').click()")
+    page.wait(CLOSER)
+
+
+def test_names_are_given_room_such_that_none_lies_upon_another(page: Page, whole: str) -> None:
+    names = page.run_async(
+        """
+        const done = arguments[0];
+        import(new URL('labels.js', location.href)).then(({placed}) => {
+          const points = [];
+          for (let n = 0; n < 300; n++) {
+            const x = 20 + ((n * 7919) % 600), y = 20 + ((n * 104729) % 320);
+            points.push({x, y, radius: 4, text: `sensor ${n}`});
+          }
+          done(placed(points, text => 7 * text.length, 640, 360).map(({x, y, width, point}) =>
+            ({text: point.text, left: x, top: y, right: x + width, bottom: y + 16})));
+        });
+        """
+    )
+    assert 40 < len(names) <= 100
+    assert names[0]["text"] == "sensor 0", "what matters most comes first"
+    assert overlapping(names) == []
+    assert all(one["left"] >= 0 and one["right"] <= 640 for one in names)
+    assert all(one["top"] >= 0 and one["bottom"] <= 360 for one in names)
+
+
 def test_ten_thousand_sensors_stay_smooth(page: Page, whole: str, city: LiveCity) -> None:
     city.register(
         *(
@@ -208,3 +348,7 @@ def test_ten_thousand_sensors_stay_smooth(page: Page, whole: str, city: LiveCity
     print(f"10,003 sensors: a frame every {median:.0f} ms, {most:.0f} at most")
     assert median < 50
     assert page.text("#map-words").startswith(("far-", "live-", "Harbour", "Old", "Point"))
+    page.run("document.getElementById('map-canvas').focus()")
+    page.press(*"++++++")
+    page.wait("return document.querySelectorAll('#map-labels span:not([hidden])').length > 20")
+    assert overlapping(page.run(LABELS)) == []

@@ -160,6 +160,39 @@ def test_the_chosen_series_shows_all_that_is_known_of_it(page: Page, whole: str)
     page.wait("return document.getElementById('errors-about').textContent.includes('48')")
 
 
+HOLD_STREAMS = """
+const real = window.fetch;
+window.held = [];
+window.fetch = (path, options) => String(path).startsWith('series?')
+  ? Promise.resolve(new Response(new ReadableStream({start: (to) => { window.held.push(to); }})))
+  : real(path, options);
+"""
+SEND = """
+const view = {key: arguments[1], sensor_id: arguments[1], quantity: null, model: 'city',
+  times: [0, 3600000], observed: [1, arguments[2]], made: [], ahead: [], alerts: [], held: null};
+const frame = 'event: series\\ndata: ' + JSON.stringify(view) + '\\n\\n';
+window.held[arguments[0]].enqueue(new TextEncoder().encode(frame));
+"""
+
+
+def test_what_was_under_way_of_a_series_is_not_drawn_as_the_next_one(
+    page: Page, whole: str
+) -> None:
+    page.look_at(whole)
+    page.wait("return document.querySelectorAll('.row').length > 5")
+    page.run(HOLD_STREAMS)
+    for chosen in range(2):
+        page.run("document.querySelectorAll('.row')[arguments[0]].click()", chosen)
+        page.wait("return window.held.length === arguments[0]", chosen + 1)
+    page.run(SEND, 0, "the first one", 111)  # it was on its way when the second one was chosen
+    page.run(SEND, 1, "the second one", 222)
+    page.wait("return document.getElementById('now').textContent.startsWith('222')")
+    page.run(SEND, 0, "the first one", 333)
+    page.run_async("setTimeout(arguments[0], 300)")
+    assert page.text("#now").startswith("222")
+    assert page.text("#chosen-title") == "the second one"
+
+
 def luminance(colour: str) -> float:
     parts = [float(part) / 255 for part in re.findall(r"[\d.]+", colour)[:3]]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)

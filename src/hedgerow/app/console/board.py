@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
+from hedgerow.app.console.carriers import Carried
 from hedgerow.topics import Alert, TopicError, decode_alert, parse_time
 
 MOST_SERIES = 20_000
@@ -53,7 +54,9 @@ class Trace:
     offset, issued_at
         ``source_offset`` and time of the newest record.
     records : deque of bytes
-        The newest records, oldest first.
+        The newest records, oldest first, without a hole between them.
+    hole : int
+        How often records of its partition had been passed over when the newest one came.
     """
 
     number: int
@@ -62,6 +65,7 @@ class Trace:
     offset: int
     issued_at: str
     records: deque[bytes]
+    hole: int
 
 
 @dataclass(slots=True)
@@ -71,7 +75,11 @@ class Watched:
     Attributes
     ----------
     history : dict of int to bytes
-        Its records by ``source_offset``.
+        Its records by the time of their readings, in epoch milliseconds, without a hole.
+    before_hole : dict of int to bytes
+        What it was until records were passed over, shown until there is something newer.
+    whole : bool
+        Whether the log has been searched for what was before.
     viewers : int
         How many look at it.
     changes : int
@@ -79,15 +87,32 @@ class Watched:
     """
 
     history: dict[int, bytes] = field(default_factory=dict)
+    before_hole: dict[int, bytes] = field(default_factory=dict)
+    whole: bool = False
     viewers: int = 0
     changes: int = 0
 
-    def remember(self, offset: int, value: bytes) -> None:
-        """Add a record, and let go of the oldest where there have become too many."""
-        self.history[offset] = value
+    def remember(self, issued_at: str, value: bytes, *, newest: bool = True) -> None:
+        """Add a record, and let go of the oldest where there have become too many.
+
+        Of two about one time the one that came last on the topic counts. Not by offset: these
+        begin anew where a topic was made anew or a series moved.
+        """
+        try:
+            at = parse_time(issued_at)
+        except TopicError:  # by somebody else
+            return
+        if newest or at not in self.history:
+            self.history[at] = value
         self.changes += 1
         if len(self.history) > LONG:
             del self.history[min(self.history)]
+
+    def begin_anew(self) -> None:
+        """Take it that records were passed over: what comes now does not follow on what is here."""
+        self.before_hole = self.history or self.before_hole
+        self.history = {}
+        self.whole = False
 
 
 @dataclass(slots=True)
@@ -101,10 +126,11 @@ class Letters:
 
 
 class Told(NamedTuple):
-    """What is known of an episode: its newest record, and in what words it opened."""
+    """What is known of an episode: its newest record, how it opened, what carried the forecast."""
 
     newest: Alert
     opening: str | None
+    carried: Carried | None = None
 
 
 @dataclass(slots=True)
@@ -142,11 +168,13 @@ class Board:
         self.watched: dict[str, Watched] = {}
         self.episodes: dict[str, Alert] = {}
         self.openings: dict[str, str] = {}
+        self._carried: dict[str, Carried] = {}
         self.letters: dict[str, Letters] = {}
         self.tally = Tally()
         self.alert_changes = 0
         self._most_series = most_series
         self._changed: dict[str, None] = {}
+        self._holes: dict[int, int] = {}
 
     # ---------------------------------------------------------------- what is told
 
@@ -163,19 +191,50 @@ class Board:
             if len(self.traces) >= self._most_series:
                 self.tally.beyond += 1
                 return
-            trace = Trace(len(self.traces), head.series, partition, -1, "", deque(maxlen=FEW))
+            hole = self._holes.get(partition, 0)
+            trace = Trace(len(self.traces), head.series, partition, -1, "", deque(maxlen=FEW), hole)
             self.traces[head.series] = trace
         elif head.source_offset <= trace.offset and head.issued_at <= trace.issued_at:
             # Both: offsets begin anew where a topic was made anew or a series moved.
             self.tally.repeats += 1
             return
+        hole = self._holes.get(partition, 0)
+        if trace.hole != hole:  # what is between was not read
+            trace.hole = hole
+            trace.records.clear()
         trace.partition, trace.offset = partition, head.source_offset
         trace.issued_at = head.issued_at
         trace.records.append(value)
         self._changed[head.series] = None
         watched = self.watched.get(head.series)
         if watched is not None:
-            watched.remember(head.source_offset, value)
+            watched.remember(head.issued_at, value)
+
+    def pass_over(self, partitions: Collection[int]) -> list[str]:
+        """Note that records were passed over; return the chosen series to search for again."""
+        with self.lock:
+            for number in partitions:
+                self._holes[number] = self._holes.get(number, 0) + 1
+            again = []
+            for key, watched in self.watched.items():
+                trace = self.traces.get(key)
+                if trace is not None and trace.partition in partitions:
+                    watched.begin_anew()
+                    again.append(key)
+            return again
+
+    def holes(self, partition: int) -> int:
+        """Tell how often records of a partition of ``predictions`` were passed over."""
+        with self.lock:
+            return self._holes.get(partition, 0)
+
+    def searched(self, key: str) -> None:
+        """Note that nothing earlier will be found of a chosen series."""
+        with self.lock:
+            watched = self.watched.get(key)
+            if watched is not None:
+                watched.whole = True
+                watched.changes += 1
 
     def earlier(self, key: str, values: Sequence[bytes]) -> bool:
         """Take older records of a chosen series; tell whether more are wanted."""
@@ -185,7 +244,7 @@ class Board:
                 return False
             for value in values:
                 with suppress(msgspec.DecodeError):  # not a prediction; counted when it came
-                    watched.remember(_head(value).source_offset, value)
+                    watched.remember(_head(value).issued_at, value, newest=False)
             return len(watched.history) < LONG
 
     def alert(self, value: bytes) -> None:
@@ -212,6 +271,24 @@ class Board:
             oldest = next(resolved, next(iter(self.episodes)))
             del self.episodes[oldest]
             self.openings.pop(oldest, None)
+            self._carried.pop(oldest, None)
+
+    def carry(self, episode: str, carried: Carried) -> None:
+        """Take what carried the forecast that an episode is about."""
+        with self.lock:
+            alert = self.episodes.get(episode)
+            if alert is None:
+                return
+            self._carried[episode] = carried
+            self.alert_changes += 1
+        self.touch(alert.series)
+
+    def touch(self, key: str) -> None:
+        """Note that something else than a record is new of a series."""
+        with self.lock:
+            watched = self.watched.get(key)
+            if watched is not None:
+                watched.changes += 1
 
     def dead_letter(self, reason: str, error: str, place: str, value: bytes | None) -> None:
         """Count a dead letter, and keep it as the example of its reason."""
@@ -241,8 +318,9 @@ class Board:
             watched = self.watched.setdefault(key, Watched())
             watched.viewers += 1
             trace = self.traces.get(key)
-            for value in trace.records if trace else ():
-                watched.remember(_head(value).source_offset, value)
+            if trace is not None and trace.hole == self._holes.get(trace.partition, 0):
+                for value in trace.records:
+                    watched.remember(_head(value).issued_at, value)
             return watched
 
     def leave(self, key: str) -> None:
@@ -257,12 +335,18 @@ class Board:
         """Return the records of a chosen series, oldest first."""
         with self.lock:
             watched = self.watched.get(key)
-            return [] if watched is None else [watched.history[o] for o in sorted(watched.history)]
+            if watched is None:
+                return []
+            history = watched.history or watched.before_hole
+            return [history[at] for at in sorted(history)]
 
     def alerts(self) -> list[Told]:
         """Return every episode."""
         with self.lock:
-            return [Told(a, self.openings.get(name)) for name, a in self.episodes.items()]
+            return [
+                Told(alert, self.openings.get(name), self._carried.get(name))
+                for name, alert in self.episodes.items()
+            ]
 
     def partition_of(self, key: str) -> int | None:
         """Return the partition of ``predictions`` that a series is on, if it is known."""

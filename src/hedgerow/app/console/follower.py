@@ -27,7 +27,7 @@ from hedgerow.topics import records
 
 FIRST_RECORDS = 60_000  # of predictions, over all partitions
 FIRST_ALERTS = 8_000
-FIRST_LETTERS = 400
+FIRST_LETTERS = 2_000
 LEAST_FIRST = 200  # of one partition
 MOST_A_SECOND = 10_000
 MOST_AT_FIRST = 20_000  # a second, until the end is reached, and in a search
@@ -58,6 +58,10 @@ class Follower:
         Why it does not read just now, in a sentence.
     lag : int or None
         Messages that the group has not learned yet, a few seconds old.
+    ends : dict of int to int
+        Where the readings' topic ended then, by partition.
+    older_letters : int
+        Dead letters that lie before those that it reads.
     passed_over : int
         Records it let go because too many came.
     caught_up : bool
@@ -74,6 +78,8 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
         self.trouble: str | None = "the topics are being opened"
         self.lag: int | None = None
+        self.ends: Offsets = {}
+        self.older_letters = 0
         self.passed_over = 0
         self._passed_at = float("-inf")
         self._ends: deque[tuple[float, int]] = deque()
@@ -147,6 +153,7 @@ class Follower:
                 if began - measured_at > LAG_SECONDS:
                     measured_at = began
                     self.lag = group_lag.measure()
+                    self.ends = group_lag.ends
                 searching = next(search, DONE) is not DONE
                 # Before the end was reached a series that is asked for may not be known yet.
                 if not searching and self._wanted and self.caught_up:
@@ -165,12 +172,14 @@ class Follower:
             yield from look_back(consumer, self._topics.predictions, key, self._board, reached)
         finally:
             consumer.close()
+        if key not in self._wanted:  # nothing was passed over meanwhile
+            self._board.searched(key)
 
     def _assign(self, consumer: Consumer, watch: Watch) -> Offsets:
         """Begin so far before the end of each topic; return where, on ``predictions``."""
         topics = self._topics
         start: list[TopicPartition] = []
-        self._goal = {}
+        self._goal, older_letters = {}, 0
         first = {
             topics.predictions: FIRST_RECORDS,
             topics.alerts: FIRST_ALERTS,
@@ -193,6 +202,9 @@ class Follower:
                 start.append(TopicPartition(topic, number, max(low, high - share)))
                 if topic == topics.predictions:
                     self._goal[number] = high
+                elif topic == topics.dead_letters:
+                    older_letters += max(0, high - share - low)
+        self.older_letters = older_letters
         consumer.assign(start)
         return {tp.partition: tp.offset for tp in start if tp.topic == topics.predictions}
 
@@ -239,12 +251,13 @@ class Follower:
         if behind <= (MOST_BEHIND if self.caught_up else 2 * FIRST_RECORDS):
             return
         self._passed_at = now
-        for number, end in ends.items():
-            to = end - LAND_BEHIND
-            if to > reached[number]:
-                self.passed_over += to - reached[number]
-                reached[number] = to
-                consumer.seek(TopicPartition(topic, number, to))
+        passed = {n: end - LAND_BEHIND for n, end in ends.items() if end - LAND_BEHIND > reached[n]}
+        again = self._board.pass_over(passed)
+        self._wanted.extend(key for key in again if key not in self._wanted)
+        for number, to in passed.items():
+            self.passed_over += to - reached[number]
+            reached[number] = to
+            consumer.seek(TopicPartition(topic, number, to))
 
 
 def look_back(
@@ -253,11 +266,13 @@ def look_back(
     """Search a partition backwards for the records of a series, some at each `next`.
 
     It ends when the series' history is full, nobody watches it any more, or so many records
-    have been searched.
+    have been searched; and where records were passed over meanwhile, so that there would be a hole
+    between what it finds and what came since.
     """
     number = board.partition_of(key)
     if number is None:
         return
+    holes = board.holes(number)
     low, _ = consumer.get_watermark_offsets(TopicPartition(topic, number), ANSWER_SECONDS)
     end = reached[number]
     least, wanted = max(low, end - LOOK_BACK), key.encode()
@@ -268,9 +283,12 @@ def look_back(
         while position < end and silent < SILENT_POLLS:
             read = [m for m in consumer.consume(AT_ONCE, POLL_SECONDS / 2) if m.error() is None]
             silent = 0 if read else silent + 1
-            position = read[-1].offset() + 1 if read else position
+            (reached_now,) = consumer.position([TopicPartition(topic, number)])
+            position = max(position, reached_now.offset)  # also past what is no record
             found += [m.value() or b"" for m in read if m.key() == wanted and m.offset() < end]
             yield
+        if position < end or board.holes(number) != holes:
+            return
         if not board.earlier(key, found):  # a whole stretch at once: no holes on the screen
             return
         end = start

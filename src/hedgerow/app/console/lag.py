@@ -17,6 +17,11 @@ ANSWER_SECONDS = 2.0
 class GroupLag:
     """Asks for the offsets that a group has committed, and where the topic ends.
 
+    Attributes
+    ----------
+    ends : dict of int to int
+        Where each partition ended when it was measured last.
+
     Raises
     ------
     AppError
@@ -27,6 +32,7 @@ class GroupLag:
         self._admin = AdminClient(client_config(kafka, "hedgerow-console"))
         self._group = group
         self._topic = topic
+        self.ends: dict[int, int] = {}
 
     def measure(self) -> int | None:
         """Return the messages not learned yet, ``None`` where the brokers do not tell."""
@@ -49,6 +55,7 @@ class GroupLag:
             }
         except (KafkaException, TimeoutError):
             return None
+        self.ends = ends
         known = [place for place in committed.topic_partitions if place.offset >= 0]
         # The embedded broker's ends stop short of its last batch.
         behind = (max(0, ends[place.partition] - place.offset) for place in known)

@@ -14,13 +14,19 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from aiohttp import web
 
 from hedgerow.app.access_settings import LOOPBACK
+from hedgerow.app.console.asking import Asking
+from hedgerow.app.console.checkpoints import Checkpoints
 from hedgerow.app.console.files import page_files
+from hedgerow.app.console.group import Group
+from hedgerow.app.console.insight import Insight
 from hedgerow.app.console.series import LEAST_SHOWN, MOST_SHOWN
 from hedgerow.app.console.session import Known, Session
+from hedgerow.app.console.weighings import Weighings
 from hedgerow.app.settings import Settings
 from hedgerow.topics import Sensor
 
@@ -38,6 +44,16 @@ PAGE_POLICY = (
 _STREAM_HEADERS = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
 
 
+class Background(Protocol):
+    """Something that goes on from when the worker serves until it ends."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
+
+
 class Console:
     """The page and its streams; satisfies the HTTP server's `Page`.
 
@@ -49,6 +65,14 @@ class Console:
         How long the topics are still followed when the last viewer has left.
     sensors : Callable
         Gives the sensors of the registry; another mapping whenever they have changed.
+    checkpoints : Checkpoints, optional
+        What all workers have stored.
+    asking : Asking, optional
+        Reaches the other workers.
+    group : Group, optional
+        Knows the other workers.
+    background : sequence of Background
+        What goes on while nobody looks.
     """
 
     def __init__(
@@ -58,6 +82,10 @@ class Console:
         *,
         linger_seconds: float = LINGER_SECONDS,
         sensors: Callable[[], Mapping[str, Sensor]] = dict,
+        checkpoints: Checkpoints | None = None,
+        asking: Asking | None = None,
+        group: Group | None = None,
+        background: Sequence[Background] = (),
     ) -> None:
         if settings.http.token is None and settings.http.host not in LOOPBACK:
             logger.warning(
@@ -68,6 +96,10 @@ class Console:
         self._settings = settings
         self._known = known
         self._sensors = sensors
+        self._insight = Insight(known, checkpoints, asking)
+        self._weighings = Weighings()
+        self._group = group
+        self._background = background
         self._linger_seconds = linger_seconds
         self._files = page_files()
         self._session: Session | None = None
@@ -97,8 +129,15 @@ class Console:
         """Whether the topics are being read just now."""
         return self._session is not None
 
+    async def start(self) -> None:
+        """Begin what goes on while nobody looks."""
+        for one in self._background:
+            one.start()
+
     async def close(self) -> None:
         """Send everybody home and stop reading."""
+        for one in self._background:
+            one.stop()
         if self._ending is not None:
             self._ending.cancel()
         await self._end()
@@ -159,7 +198,14 @@ class Console:
             self._ending = asyncio.create_task(self._session.end())
             self._session = None
         if self._session is None:
-            self._session = Session(self._settings, self._known, self._sensors)
+            self._session = Session(
+                self._settings,
+                self._known,
+                self._sensors,
+                insight=self._insight,
+                weighings=self._weighings,
+                group=self._group,
+            )
             self._session.start()
         try:
             yield self._session

@@ -19,31 +19,32 @@ import msgspec
 
 from hedgerow.app.console import views
 from hedgerow.app.console.board import MOST_SERIES, Board, Told, Trace
+from hedgerow.app.console.closer import Closer
 from hedgerow.app.console.follower import Follower
+from hedgerow.app.console.group import Group
+from hedgerow.app.console.insight import Here, Insight
+from hedgerow.app.console.records import decoded
 from hedgerow.app.console.series import row, series_view
 from hedgerow.app.console.skills import Skills
 from hedgerow.app.console.weighings import Weighings
 from hedgerow.app.settings import Settings
-from hedgerow.models import SeriesScore
-from hedgerow.topics import Prediction, Sensor, TopicError, decode_prediction, parse_time
+from hedgerow.topics import Sensor
 
 TICK_SECONDS = 0.5
 MOST_ROWS = 500  # lines of the list in one tick; those that wait longest go first
 MOST_ALERTS = 200  # episodes in the list
 MOST_SENSORS = 2_000  # of the registry in one event
+PATIENCE_SECONDS = 2.0  # of a new viewer, rather than seeing the chart of a series grow
 MOST_OF_SERIES = 20  # episodes of a chosen series
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Known(Protocol):
+class Known(Here, Protocol):
     """What the serving worker knows of itself and of the series it learns."""
 
     def facts(self) -> views.Worker:
         """Say how it is."""
-
-    def scores(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
-        """Return a series' scores, none if it is learned elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class Session:
         The serving worker.
     sensors : Callable
         Gives the sensors of the registry; another mapping whenever they have changed.
+    insight : Insight, optional
+        Looks at series beyond their records.
+    weighings : Weighings, optional
+        What was noted in sessions before.
+    group : Group, optional
+        Knows the other workers.
     """
 
     def __init__(
@@ -73,6 +80,10 @@ class Session:
         settings: Settings,
         known: Known,
         sensors: Callable[[], Mapping[str, Sensor]] = dict,
+        *,
+        insight: Insight | None = None,
+        weighings: Weighings | None = None,
+        group: Group | None = None,
     ) -> None:
         self.board = Board()
         self._sensors = sensors
@@ -80,7 +91,9 @@ class Session:
         self._judging = threading.Lock()
         self._known = known
         self._timezone = settings.timezone
-        self._weighings = Weighings()
+        self._weighings = Weighings() if weighings is None else weighings
+        self._group = group
+        self._closer = Closer(self.board, insight or Insight(known), self._weighings)
         self._follower = Follower(settings, self.board)
         self._ticked = asyncio.Condition()
         self._tick: Tick | None = None
@@ -134,11 +147,18 @@ class Session:
         self._follower.look_back(key)
         try:
             sent, seen = -1, -1
+            patient_until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
             while (tick := await self._next(sent)) is not None:
                 sent = tick.number
-                if watched.changes != seen:
+                if (
+                    watched.history
+                    and not watched.whole
+                    and len(watched.history) < most_shown
+                    and asyncio.get_running_loop().time() < patient_until
+                ):
+                    yield b": what was before is searched for\n\n"
+                elif watched.changes != seen:
                     seen = watched.changes
-                    self._weigh()
                     yield await asyncio.to_thread(self._series_frame, key, most_shown)
                 else:
                     yield b": nothing new\n\n"  # finds out that the browser is gone
@@ -160,7 +180,9 @@ class Session:
 
     async def _run(self) -> None:
         try:
-            await self._go_on_ticking()
+            async with asyncio.TaskGroup() as together:
+                together.create_task(self._go_on_ticking())
+                together.create_task(self._look_closer())
         finally:  # by a fault too: the browsers come again, and get a new session
             await self._send_home()
 
@@ -174,18 +196,15 @@ class Session:
             taken = asyncio.get_running_loop().time() - began
             await asyncio.sleep(max(TICK_SECONDS / 10, TICK_SECONDS - taken))
 
-    def _weigh(self) -> None:
-        """Note how the experts of the chosen series are weighed now, where we learn them."""
-        self._weighings.keep_only(self.board.watched)
-        for key in list(self.board.watched):
-            newest = _decoded(self.board.records_of(key)[-1:])
-            at = parse_time(newest[0].issued_at) if newest else 0
-            if newest and self._weighings.is_news(key, at):
-                scores = self._known.scores(newest[0].sensor_id, newest[0].quantity or "")
-                self._weighings.note(key, at, scores, behind=not self._follower.caught_up)
+    async def _look_closer(self) -> None:
+        while True:
+            await self._closer.go_on()
+            if self._group is not None:
+                await self._group.ask(self._follower.ends)
+            await asyncio.sleep(TICK_SECONDS)
 
     def _make(self, number: int, worker: views.Worker) -> Tick:
-        board, follower = self.board, self._follower
+        board, follower, group = self.board, self._follower, self._group
         alerts = board.alerts()
         changes = board.alert_changes
         opened = _opened(alerts)
@@ -199,8 +218,11 @@ class Session:
             passed_over=follower.passed_over,
             passing=follower.passing,
             trouble=follower.trouble,
+            untold=self._closer.trouble or (None if group is None else group.trouble),
             letters=dict(board.letters),
+            older_letters=follower.older_letters,
             worker=worker,
+            members=None if group is None else group.members,
             timezone=self._timezone,
         )
         if self._tick is not None and self._tick.alert_changes == changes:
@@ -220,7 +242,7 @@ class Session:
     ) -> list[views.Row]:
         rows = []
         for trace, records in found:
-            last = _decoded(records)
+            last = decoded(records)
             if last:
                 with self._judging:  # ticks and new viewers come in threads of their own
                     skill = self._skills.follow(trace.number, last)
@@ -228,13 +250,13 @@ class Session:
         return rows
 
     def _series_frame(self, key: str, most_shown: int) -> bytes:
-        records = _decoded(self.board.records_of(key))
+        records = decoded(self.board.records_of(key))
         if not records:
             return _event("unknown", key)
         mine = views.alert_views(
             (told for told in self.board.alerts() if told.newest.series == key), MOST_OF_SERIES
         )
-        held = self._weighings.held(key)
+        held = self._weighings.held(key, records)
         return _event("series", series_view(records, mine, held, most_shown=most_shown))
 
 
@@ -253,20 +275,6 @@ def _sensor_frames(sensors: Mapping[str, Sensor]) -> list[bytes]:
         _event("sensors", views.Sensors(first == 0, every[first : first + MOST_SENSORS]))
         for first in range(0, max(1, len(every)), MOST_SENSORS)
     ]
-
-
-def _decoded(values: Iterable[bytes]) -> list[Prediction]:
-    """Decode records; what has the fields of the head but is no prediction of ours is left out."""
-    records = []
-    for value in values:
-        try:
-            record = decode_prediction(value)
-            for at in (record.issued_at, *(f.target_time for f in record.forecasts)):
-                parse_time(at)
-        except TopicError:
-            continue
-        records.append(record)
-    return records
 
 
 def _event(name: str, data: object) -> bytes:

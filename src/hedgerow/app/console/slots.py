@@ -49,9 +49,16 @@ def forecast_about(slot: int, records: Sequence[Prediction]) -> tuple[Prediction
     records : sequence of Prediction
         Of one series, oldest first.
     """
+    return forecast_near(slot, 0.0, records)
+
+
+def forecast_near(
+    at: int, reach: float, records: Sequence[Prediction]
+) -> tuple[Prediction, Forecast] | None:
+    """Return the same for a time no further than ``reach`` milliseconds from the slot."""
     for record in reversed(records):
         for forecast in record.forecasts:
-            if parse_time(forecast.target_time) == slot:
+            if abs(parse_time(forecast.target_time) - at) <= reach:
                 return record, forecast
     return None
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from hedgerow.app.console.board import Letters, Tally, Told
+from hedgerow.app.console.carriers import Carried
 from hedgerow.models import SeriesScore
 from hedgerow.topics import Sensor, parse_time
 
@@ -98,10 +99,11 @@ class AlertView(Struct, frozen=True, gc=False):
     at: int
     message: str
     opening: str | None
+    carried: Carried | None
 
 
 class Weights(Struct, frozen=True, gc=False):
-    """How the experts of a series were weighed, from when somebody looked; a row per expert."""
+    """How the experts of a series were weighed, as far back as is known; a row per expert."""
 
     horizon: int
     times: list[int]
@@ -110,10 +112,16 @@ class Weights(Struct, frozen=True, gc=False):
 
 
 class Held(Struct, frozen=True, gc=False):
-    """What the worker that serves the page knows of a series because it learns it."""
+    """What is known of a series beyond its records.
+
+    ``at`` is the reading that it was known after, ``generation`` the checkpoint that told it;
+    ``None`` where the worker that serves the page learns the series.
+    """
 
     weights: list[Weights]
     lifetime: list[Lifetime]
+    at: int | None
+    generation: int | None
 
 
 class Lifetime(Struct, frozen=True, gc=False):
@@ -162,6 +170,45 @@ class Worker(Struct, frozen=True, gc=False):
     not_ready: str | None
 
 
+class Member(Struct, frozen=True, gc=False):
+    """What one worker of the group tells of itself, its partitions taken together.
+
+    ``saved_seconds_ago`` is the age of its oldest checkpoint, where ``saved`` says that each of its
+    partitions has one.
+    """
+
+    worker: str
+    here: bool
+    partitions: list[int]
+    readings_per_second: float | None
+    lag: int | None
+    unsaved: int
+    saved_seconds_ago: float
+    saved: bool
+    not_ready: str | None
+
+
+class Untold(Struct, frozen=True, gc=False):
+    """A partition of which no worker tells, by its newest checkpoint, if it has one.
+
+    ``since`` counts the messages that came after it; it has not changed for ``seconds``, as far as
+    was looked.
+    """
+
+    partition: int
+    generation: int | None
+    since: int
+    seconds: float
+
+
+class Members(Struct, frozen=True, gc=False):
+    """The workers of the group, and the partitions that none of them tells of."""
+
+    workers: list[Member]
+    untold: list[Untold]
+    partitions: int
+
+
 class Health(Struct, frozen=True, gc=False):
     """How the group is: what the topics tell, and what the serving worker knows."""
 
@@ -176,8 +223,11 @@ class Health(Struct, frozen=True, gc=False):
     passed_over: int
     passing: bool
     trouble: str | None
+    untold: str | None
     dead_letters: list[Reason]
+    older_letters: int
     worker: Worker
+    members: Members | None
     timezone: str
 
 
@@ -205,6 +255,7 @@ def alert_view(told: Told) -> AlertView:
         at=parse_time(alert.at),
         message=alert.message,
         opening=None if alert.state == "open" else told.opening,
+        carried=told.carried,
     )
 
 
@@ -239,7 +290,10 @@ def weights_over_time(samples: Sequence[Sample]) -> list[Weights]:
     """Turn samples of weights by horizon and expert into a row per expert."""
     if not samples:
         return []
-    newest = samples[-1][1]
+    names: dict[int, dict[str, None]] = {}
+    for _, by_horizon in samples:
+        for horizon, experts in by_horizon.items():
+            names.setdefault(horizon, {}).update(dict.fromkeys(experts))
     times = [at for at, _ in samples]
     return [
         Weights(
@@ -248,7 +302,7 @@ def weights_over_time(samples: Sequence[Sample]) -> list[Weights]:
             experts=list(experts),
             weights=[[s.get(horizon, {}).get(name, 0.0) for _, s in samples] for name in experts],
         )
-        for horizon, experts in newest.items()
+        for horizon, experts in sorted(names.items())
     ]
 
 
@@ -262,8 +316,11 @@ def health(
     passed_over: int,
     passing: bool,
     trouble: str | None,
+    untold: str | None,
     letters: Mapping[str, Letters],
+    older_letters: int,
     worker: Worker,
+    members: Members | None,
     timezone: str,
 ) -> Health:
     """Put the health strip together."""
@@ -279,7 +336,10 @@ def health(
         passed_over=passed_over,
         passing=passing,
         trouble=trouble,
+        untold=untold,
         dead_letters=reasons(letters),
+        older_letters=older_letters,
         worker=worker,
+        members=members,
         timezone=timezone,
     )

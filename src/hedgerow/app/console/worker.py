@@ -11,8 +11,10 @@ from typing import Protocol
 
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import Holdings
-from hedgerow.app.console.views import Worker
-from hedgerow.models import SeriesScore
+from hedgerow.app.console.looks import Look, look
+from hedgerow.app.console.past import Past
+from hedgerow.app.console.reports import Report
+from hedgerow.app.console.views import Sample, Worker
 
 
 class Saved(Protocol):
@@ -33,7 +35,11 @@ class HeldHere:
     not_ready : Callable[[], str | None]
         Why the worker is not ready, ``None`` when it is.
     clock : Callable[[], float]
-        Monotonic seconds.
+        Monotonic seconds, as the holdings count them.
+    name : str
+        What the worker is called.
+    past : Past, optional
+        Has noted the weights of its series.
     """
 
     def __init__(
@@ -44,12 +50,17 @@ class HeldHere:
         lag_of: Callable[[Holding], int | None],
         not_ready: Callable[[], str | None],
         clock: Callable[[], float],
+        name: str = "this worker",
+        past: Past | None = None,
     ) -> None:
         self._holdings = holdings
         self._saved = saved
         self._lag_of = lag_of
         self._not_ready = not_ready
         self._clock = clock
+        self.name = name
+        self._past = past
+        self._learned: dict[int, tuple[float, int]] = {}
 
     def facts(self) -> Worker:
         """Say how this worker is."""
@@ -65,10 +76,34 @@ class HeldHere:
             not_ready=self._not_ready(),
         )
 
-    def scores(self, sensor_id: str, quantity: str) -> list[SeriesScore]:
-        """Return a series' scores and weights, nearest horizon first; none if not held here."""
+    def reports(self) -> list[Report]:
+        """Tell how each partition is; readings a second are those since the call before."""
+        now, not_ready = self._clock(), self._not_ready()
+        before, self._learned = self._learned, {}
+        found = []
         for holding in self._holdings.all():
-            scores = holding.learner.scores_of(sensor_id, quantity)
-            if scores:
-                return scores
-        return []
+            number, learned = holding.claim.partition.number, holding.learner.counts.learned
+            self._learned[number] = now, learned
+            then, least = before.get(number, (now, learned))
+            found.append(
+                Report(
+                    worker=self.name,
+                    partition=number,
+                    readings_per_second=(learned - least) / (now - then) if now > then else None,
+                    lag=self._lag_of(holding),
+                    unsaved=max(0, holding.next_offset - max(0, holding.saved_offset)),
+                    saved_seconds_ago=now - holding.stored_at,
+                    generation=holding.generation,
+                    not_ready=not_ready,
+                )
+            )
+        return found
+
+    def look(self, sensor_id: str, quantity: str) -> Look | None:
+        """Look at a series as it stands, ``None`` if it is not held here or has no forecast."""
+        looks = (look(holding.learner, sensor_id, quantity) for holding in self._holdings.all())
+        return next((one for one in looks if one is not None), None)
+
+    def past(self, sensor_id: str, quantity: str) -> list[Sample]:
+        """Return how a series was weighed before, the oldest first; none if not held here."""
+        return [] if self._past is None else self._past.of(sensor_id, quantity)

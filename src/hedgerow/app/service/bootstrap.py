@@ -208,7 +208,11 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
             return "paused: the broker does not acknowledge outputs"
         return None
 
-    page = _console(settings, loop, lag_of, not_ready, registry) if settings.http.console else None
+    page = (
+        _console(settings, loop, redis, lag_of=lag_of, not_ready=not_ready, registry=registry)
+        if settings.http.console
+        else None
+    )
     http = HttpServer(settings.http, registry=metrics.registry, not_ready=not_ready, page=page)
     return Parts(settings, app, redis, emitter, holdings, metrics, registry, http, failure)
 
@@ -276,18 +280,24 @@ def forecast_loop(
 def _console(
     settings: Settings,
     loop: Loop,
+    redis: Redis,
+    *,
     lag_of: Callable[[Holding], int | None],
     not_ready: Callable[[], str | None],
     registry: RegistryFollower,
 ) -> Page:
     """Wire the live page; nothing of it is imported where it is off."""
-    from hedgerow.app.console.routes import Console  # noqa: PLC0415
-    from hedgerow.app.console.worker import HeldHere  # noqa: PLC0415
+    from hedgerow.app.console.wiring import console  # noqa: PLC0415
 
-    held = HeldHere(
-        loop.holdings, loop.metrics, lag_of=lag_of, not_ready=not_ready, clock=time.monotonic
+    return console(
+        settings,
+        loop.holdings,
+        redis,
+        loop.metrics,
+        lag_of=lag_of,
+        not_ready=not_ready,
+        sensors=lambda: registry.sensors,
     )
-    return Console(settings, held, sensors=lambda: registry.sensors)
 
 
 def _forward_agent(settings: Settings, loop: Loop) -> ForwardAgent:

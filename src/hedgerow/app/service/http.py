@@ -43,6 +43,9 @@ class Page(Protocol):
     def open_paths(self) -> frozenset[str]:
         """The paths that need no token."""
 
+    async def start(self) -> None:
+        """Begin whatever goes on while nobody looks."""
+
     async def close(self) -> None:
         """Let go of everybody who looks."""
 
@@ -105,6 +108,8 @@ class HttpServer:
                 f"cannot listen on {host}:{port}: {str(error.strerror).rpartition('): ')[2]}; set "
                 "http.port (HEDGEROW_HTTP__PORT) to a free port, or to 0 for any"
             ) from None
+        if self._page is not None:
+            await self._page.start()
         address = self._runner.addresses[0]
         return str(address[0]), int(address[1])
 

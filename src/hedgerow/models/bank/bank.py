@@ -17,7 +17,7 @@ from hedgerow.models.aggregation import RULES
 from hedgerow.models.alerts.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
 from hedgerow.models.bank import kernel
 from hedgerow.models.bank import rows as row_places
-from hedgerow.models.bank.layout import PHASE, RowLayout, row_layout
+from hedgerow.models.bank.layout import PHASE, SLOT, RowLayout, row_layout
 from hedgerow.models.errors import SnapshotError
 from hedgerow.models.experts.catalogue import NAIVE_EXPERTS
 from hedgerow.models.experts.companions import Company
@@ -121,6 +121,11 @@ class Bank:
         self.bounds[first : self.count] = self.setup.rules[:2]
         self.dirty.update(range(first // CHUNK_ROWS, (self.count - 1) // CHUNK_ROWS + 1))
         return first
+
+    def reached_ms(self, end: int, first: int = 0) -> NDArray[np.int64]:
+        """Return the grid point of the last reading of some rows; far in the past before one."""
+        rows = self.rows[first:end]
+        return (rows[:, PHASE] + rows[:, SLOT] * self.period_ms).astype(np.int64)
 
     def step(
         self,

@@ -140,6 +140,24 @@ def series_scores(
     return scores
 
 
+def weights_of_row(bank: Bank, row: int) -> NDArray[np.float64]:
+    """Return each expert's weight for ``predicted``, as if all were awake.
+
+    Returns
+    -------
+    ndarray of float64, shape (horizons, experts)
+        Nearest horizon first; what an expert without a part in ``predicted`` has is 0.
+    """
+    layout, setup, sizes = bank.layout, bank.setup, bank.layout.sizes
+    weights = np.zeros((len(layout.blocks), len(layout.experts)))
+    scratch = np.empty(len(layout.experts))
+    for of_horizon, block in zip(weights, layout.blocks.tolist(), strict=True):
+        start = block + sizes.tables_absolute
+        table = bank.rows[row, start : start + sizes.table]
+        standing_weights(table, setup.rule, setup.absent_absolute, scratch, of_horizon)
+    return weights
+
+
 def _references(block: NDArray[np.float64]) -> tuple[ReferenceScore, ...]:
     paired = block[at.SQUARED_ERROR + 1 : at.COVERED].reshape(at.REFERENCES, 3).tolist()
     return tuple(

@@ -74,12 +74,12 @@ def stored_registry(chunks: Mapping[str, bytes], known: Registry = EMPTY) -> Reg
         If it is damaged, or missing where the snapshot names one.
     """
     try:
-        meta = _chunk(chunks, "meta").meta
+        meta = stored_chunk(chunks, "meta").meta
         version, mark = meta.get("registry", ""), _mark(meta.get("registry_mark"))
         is_known = version == known.version and known.follows(Registry({}, mark))
         if not version:
             return known if is_known else Registry({}, mark)
-        chunk = _chunk(chunks, REGISTRY)  # checked also where it is known: it is kept as it is
+        chunk = stored_chunk(chunks, REGISTRY)  # checked also where it is known: kept as it is
         if is_known:
             return known
         registry = Registry.from_chunk(chunk, mark)
@@ -139,7 +139,7 @@ class _Restoration:
             self.learner.notes.append(sentence)
 
     def read(self, name: str) -> RawChunk:
-        return _chunk(self.chunks, name)
+        return stored_chunk(self.chunks, name)
 
     def series(self, banks: list[StoredBank]) -> list[NDArray[np.int64]]:
         """Fill the series table; return for each stored bank the series of its rows."""
@@ -198,13 +198,13 @@ class _Restoration:
     def bank(self, number: int, stored: StoredBank, series_of: NDArray[np.int64]) -> None:
         """Move a stored bank's rows to where they belong now."""
         listed = self.read(layout_name(number)).meta["fields"]
-        old_fields = tuple(_field(listing) for listing in listed)
+        old_fields = tuple(stored_field(listing) for listing in listed)
         homes = [self.home(one, stored) for one in series_of.tolist()]
         to_come = Counter(homes)
         for chunk in range(chunks_of(stored.count, self.rows_in_chunk)):
             name = rows_name(number, chunk)
             series = series_of[chunk * self.rows_in_chunk : (chunk + 1) * self.rows_in_chunk]
-            rows = _planes(self.read(name), old_fields, len(series))
+            rows = stored_planes(self.read(name), old_fields, len(series))
             here = homes[chunk * self.rows_in_chunk : (chunk + 1) * self.rows_in_chunk]
             for home in sorted(set(here)):
                 index, period_ms, places = home
@@ -267,7 +267,8 @@ class _Restoration:
         return f"profile {profile.name!r}: {changed}, its series start anew"
 
 
-def _chunk(chunks: Mapping[str, bytes], name: str) -> RawChunk:
+def stored_chunk(chunks: Mapping[str, bytes], name: str) -> RawChunk:
+    """Read a chunk, making sure that it is the one of that name."""
     if name not in chunks:
         raise SnapshotError(f"chunk {name} of the snapshot is missing")
     try:
@@ -299,12 +300,13 @@ def _period(value: object) -> int:
     return period_ms
 
 
-def _field(listing: Sequence[object]) -> Field:
+def stored_field(listing: Sequence[object]) -> Field:
+    """Read one line of a ``layout`` chunk."""
     name, offset, size, *single = listing  # version 1 had one plane and did not say which
     return Field(str(name), _whole(offset), _whole(size), single == [True])
 
 
-def _planes(raw: RawChunk, old_fields: tuple[Field, ...], rows: int) -> Planes:
+def stored_planes(raw: RawChunk, old_fields: tuple[Field, ...], rows: int) -> Planes:
     """Take both planes of a chunk, checked against the fields they are said to hold."""
     found = []
     for single, dtype in ((False, np.float64), (True, np.float32)):

@@ -11,7 +11,6 @@ const $ = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 720px)");
 let chosen = null;
 let city = null;
-let partitions = [];
 let alerts = [];
 
 const sensors = new Map(); // of the registry, by id
@@ -55,7 +54,6 @@ function look() {
     rows: (rows) => list.update(rows),
     health(health) {
       setZone(health.timezone);
-      ({ partitions } = health.worker);
       showHealth(health);
     },
     alerts(news) {
@@ -69,7 +67,7 @@ let series = null;
 function follow(key) {
   series?.close();
   series = new Stream(`series?key=${encodeURIComponent(key)}&shown=${detail.span}`, {
-    series: (view) => detail.show(view, partitions),
+    series: (view) => detail.show(view),
     unknown: () => detail.unknown(),
   }, mood("series"));
 }

@@ -54,9 +54,8 @@ export class Detail {
     $("now").textContent = "No record of this series has been seen yet.";
   }
 
-  show(view, partitions) {
+  show(view) {
     this.view = view;
-    this.partitions = partitions ?? this.partitions;
     const horizons = view.made.map((made) => made.horizon);
     if (!horizons.includes(this.horizon)) this.horizon = horizons[0] ?? null;
     this.name();
@@ -111,15 +110,18 @@ export class Detail {
     const of = view.held?.weights.find((one) => one.horizon === this.horizon) ?? view.held?.weights[0];
     $("weights").hidden = !of || of.times.length < 2 || !canDraw();
     if (!of) {
-      const held = this.partitions?.length ? `this page is served by the one with partitions ${this.partitions.join(", ")}` : "this page is served by another";
-      $("weights-words").textContent = `Only the worker that learns a series knows how its experts are weighed, and ${held}.`;
+      $("weights-words").textContent = "How its experts are weighed is not known yet: the worker that serves this page does not learn this series, and no checkpoint that can be read holds it.";
       $("bars").replaceChildren();
       return;
     }
     const ranked = of.experts.map((name, i) => ({ name, row: of.weights[i], now: of.weights[i].at(-1) })).sort((a, b) => b.now - a.now);
     const strongest = ranked.slice(0, MOST_BARS).filter((one) => one.now >= 0.005);
     const rest = ranked.slice(strongest.length).reduce((sum, one) => sum + one.now, 0);
-    $("weights-words").textContent = `How the forecast ${this.lead(view)} is weighed now${of.times.length > 1 ? ", and since you chose the series" : ""}.`;
+    const { generation, at } = view.held;
+    const known = of.times.length > 1 ? `; known since ${time(of.times[0])}` : "";
+    $("weights-words").textContent = generation === null
+      ? `How the forecast ${this.lead(view)} is weighed now${known}.`
+      : `How the forecast ${this.lead(view)} was weighed at the last checkpoint, with the reading of ${time(at)}${known}. Another worker learns this series.`;
     if (of.times.length > 1) {
       const names = [...strongest].map((one) => one.name).sort();
       this.weights.show(of.times, names, names.map((name) => of.weights[of.experts.indexOf(name)]));

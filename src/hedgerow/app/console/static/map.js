@@ -1,6 +1,9 @@
 // The map: every sensor of the registry that has a position, on plain coordinates. Coloured by how
 // good its forecasts are, with an alert above all else. A canvas, since there may be ten thousand.
 
+import { Gestures } from "./gestures.js";
+import { placed } from "./labels.js";
+import { View } from "./view.js";
 import { element, number, skill } from "./words.js";
 
 const PADDING = 18; // pixels
@@ -28,7 +31,11 @@ export class SensorMap {
     this.choose = choose;
     this.box = $("map");
     this.canvas = $("map-canvas");
-    this.points = []; // {sensor, across, up, x, y, series, state, shown}
+    this.points = []; // {sensor, across, up, wholeX, wholeY, x, y, series, state, shown}
+    this.view = new View();
+    this.gestures = new Gestures(this.canvas, this.view, () => this.schedule(true, true));
+    this.labels = []; // elements, used again
+    this.widths = new Map(); // of names, in pixels
     this.byId = new Map();
     this.at = null; // the point under the pointer, or where the keys have come to
     this.drawn = 0;
@@ -37,9 +44,14 @@ export class SensorMap {
     this.canvas.addEventListener("pointermove", (event) => this.hover(event));
     this.canvas.addEventListener("pointerleave", () => this.point(null));
     this.canvas.addEventListener("click", (event) => {
+      if (this.gestures.dragged) return;
       this.hover(event);
       this.open();
     });
+    const middle = () => (this.at ? [this.at.x, this.at.y] : []);
+    for (const [id, ask] of [["map-in", "closer"], ["map-out", "further"], ["map-all", "all"]]) {
+      $(id).addEventListener("click", () => this.gestures[ask](middle()));
+    }
     this.canvas.addEventListener("keydown", (event) => this.onKey(event));
     this.canvas.addEventListener("focus", () => this.point(this.at ?? this.chosenPoint() ?? this.points[0] ?? null));
     new ResizeObserver(() => this.layOut()).observe(this.box);
@@ -65,7 +77,6 @@ export class SensorMap {
       sensor, across: sensor.place[0] * narrow, up: sensor.place[1],
     }));
     this.byId = new Map(this.points.map((point) => [point.sensor.id, point]));
-    $("map-count").textContent = `${this.points.length.toLocaleString("en")} sensors`;
     this.box.hidden = !this.points.length;
     this.at = null;
     this.layOut();
@@ -83,7 +94,8 @@ export class SensorMap {
 
   select(key) {
     this.chosen = key;
-    this.schedule(true);
+    const point = this.chosenPoint();
+    this.schedule(true, Boolean(point && this.view.show(point.wholeX, point.wholeY)));
   }
 
   chosenPoint() {
@@ -100,21 +112,38 @@ export class SensorMap {
     const room = [width - 2 * PADDING, height - 2 * PADDING];
     const scale = Math.min(room[0] / (right - left || 1e-9), room[1] / (high - low || 1e-9), 1e9);
     const spare = [(room[0] - (right - left) * scale) / 2, (room[1] - (high - low) * scale) / 2];
+    for (const point of this.points) {
+      point.wholeX = PADDING + spare[0] + (point.across - left) * scale;
+      point.wholeY = PADDING + spare[1] + (high - point.up) * scale;
+    }
+    this.view.size(width, height);
+    this.canvas.width = Math.round(width * devicePixelRatio);
+    this.canvas.height = Math.round(height * devicePixelRatio);
+    this.project();
+    this.schedule(true);
+  }
+
+  /** Put every sensor where it is in the part that is looked at. */
+  project() {
+    this.moved = false;
+    const { zoom, width, height } = this.view;
     this.index = new Map();
     for (const point of this.points) {
-      point.x = PADDING + spare[0] + (point.across - left) * scale;
-      point.y = PADDING + spare[1] + (high - point.up) * scale;
+      [point.x, point.y] = this.view.onto(point.wholeX, point.wholeY);
+      if (point.x < -REACH || point.y < -REACH || point.x > width + REACH || point.y > height + REACH) continue;
       const cell = `${Math.floor(point.x / CELL)} ${Math.floor(point.y / CELL)}`;
       if (!this.index.has(cell)) this.index.set(cell, []);
       this.index.get(cell).push(point);
     }
-    this.radius = Math.max(2.5, Math.min(6, 40 / Math.sqrt(this.points.length)));
-    this.canvas.width = Math.round(width * devicePixelRatio);
-    this.canvas.height = Math.round(height * devicePixelRatio);
-    this.schedule(true);
+    this.radius = Math.max(2.5, Math.min(6, (40 * zoom) / Math.sqrt(this.points.length)));
+    this.canvas.classList.toggle("closer", zoom > 1);
+    const closer = zoom > 1 ? `, ${zoom < 10 ? zoom.toFixed(1) : Math.round(zoom)} times larger` : "";
+    $("map-count").textContent = `${this.points.length.toLocaleString("en")} sensors${closer}`;
+    $("map-out").disabled = $("map-all").disabled = zoom === 1;
   }
 
-  schedule(now = false) {
+  schedule(now = false, moved = false) {
+    this.moved ||= moved;
     if (this.box.hidden || this.frame) return;
     const wait = now ? 0 : Math.max(0, this.drawn + EVERY - performance.now());
     this.frame = setTimeout(() => requestAnimationFrame(() => {
@@ -125,6 +154,7 @@ export class SensorMap {
 
   draw() {
     this.drawn = performance.now();
+    if (this.moved) this.project();
     this.colours ??= Object.fromEntries(STATES.map(([name]) => [name, getComputedStyle(this.box).getPropertyValue(`--map-${name}`)]));
     const pen = this.canvas.getContext("2d");
     pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
@@ -144,14 +174,46 @@ export class SensorMap {
     };
     ring(this.chosenPoint(), 3);
     ring(this.at, 1.5);
+    this.name(pen);
     this.say();
+  }
+
+  /** Write names beside the sensors, once somebody looks closer: what matters most comes first. */
+  name(pen) {
+    const { zoom, width, height } = this.view;
+    let seen = [];
+    if (zoom > 1) {
+      const first = this.chosenPoint();
+      const rank = (point) => (point === this.at ? 0 : point === first ? 1 : point.state === "alert" ? 2 : 3);
+      seen = [...this.index.values()].flat()
+        .filter(({ x, y, shown }) => shown && x >= 0 && y >= 0 && x <= width && y <= height)
+        .map((point) => ({ x: point.x, y: point.y, radius: this.radius + 4, text: point.sensor.name || point.sensor.id, rank: rank(point), id: point.sensor.id }))
+        .sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : 1));
+    }
+    if (zoom > 1) pen.font = getComputedStyle($("map-labels")).font;
+    const widthOf = (text) => {
+      if (!this.widths.has(text)) this.widths.set(text, pen.measureText(text).width + 2);
+      return this.widths.get(text);
+    };
+    const names = placed(seen, widthOf, width, height);
+    while (this.labels.length < names.length) {
+      this.labels.push(element("span"));
+      $("map-labels").append(this.labels.at(-1));
+    }
+    this.labels.forEach((label, i) => {
+      label.hidden = i >= names.length;
+      if (label.hidden) return;
+      label.textContent = names[i].point.text;
+      label.style.transform = `translate(${names[i].x}px, ${names[i].y}px)`;
+    });
   }
 
   /** Draw all points of a state at once: an alert is a diamond, what was not seen is hollow. */
   drawAll(pen, state, shown) {
     pen.beginPath();
+    const { width, height } = this.view;
     for (const { x, y, state: its, shown: passes } of this.points) {
-      if (its !== state || passes !== shown) continue;
+      if (its !== state || passes !== shown || x < -REACH || y < -REACH || x > width + REACH || y > height + REACH) continue;
       const r = state === "alert" ? this.radius * 1.7 : this.radius;
       pen.moveTo(x + r, y);
       if (state === "alert") {
@@ -205,8 +267,15 @@ export class SensorMap {
   }
 
   onKey(event) {
+    if (this.gestures.key(event, this.at ? [this.at.x, this.at.y] : [])) {
+      event.preventDefault();
+      return;
+    }
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (way) this.point(this.towards(way) ?? this.at);
+    if (way) {
+      this.point(this.towards(way) ?? this.at);
+      if (this.at && this.view.show(this.at.wholeX, this.at.wholeY)) this.schedule(true, true);
+    }
     else if (event.key === "Enter" || event.key === " ") this.open();
     else return;
     event.preventDefault();
@@ -229,7 +298,7 @@ export class SensorMap {
   say() {
     const point = this.at ?? this.chosenPoint();
     if (!point) {
-      $("map-words").textContent = "Point at a sensor, or go from one to the next by the arrow keys; click or Enter chooses.";
+      $("map-words").textContent = "Point at a sensor, or go from one to the next by the arrow keys; click or Enter chooses. The wheel, two fingers, + and − look closer or from further, 0 at all; dragging, or Shift with an arrow key, moves the picture.";
       return;
     }
     const { sensor, series } = point;

@@ -5,27 +5,54 @@ import { count, element, number, span, time } from "./words.js";
 const $ = (id) => document.getElementById(id);
 
 export function showHealth(health) {
-  const { worker } = health;
+  const { worker, members } = health;
+  const workers = members?.workers ?? [];
+  const oldest = workers.reduce((most, one) => Math.max(most, one.saved ? one.saved_seconds_ago : Infinity), 0);
+  const letters = health.dead_letters.reduce((sum, one) => sum + one.count, health.older_letters);
   const facts = [
     ["readings/s", number(health.readings_per_second), false],
     ["series", count(health.series), false],
     ["open alerts", count(health.open_alerts), health.open_alerts > 0],
-    ["dead letters", count(health.dead_letters.reduce((sum, one) => sum + one.count, 0)), false],
+    ["dead letters", count(letters), false],
     ["lag", health.lag === null ? "–" : count(health.lag), health.lag > 100000],
-    ["lag, here", worker.lag === null ? "–" : count(worker.lag), worker.lag > 100000],
-    ["checkpoint, here", worker.saved_seconds_ago === null ? "none yet" : `${span(worker.saved_seconds_ago)} ago`, false],
-    ["unsaved, here", count(worker.unsaved), false],
-    ["partitions, here", worker.partitions.join(" ") || "none", worker.partitions.length === 0],
+    ...(workers.length ? [
+      ["workers", count(workers.length), false],
+      ["oldest checkpoint", Number.isFinite(oldest) ? `${span(oldest)} ago` : "none yet", false],
+      ["unsaved", count(workers.reduce((sum, one) => sum + one.unsaved, 0)), false],
+      ["partitions", `${members.partitions - members.untold.length} of ${members.partitions}`, members.untold.length > 0],
+    ] : []),
   ];
   $("health").replaceChildren(...facts.map(([term, text, bad]) =>
-    element("div", { className: bad ? "bad" : "", title: term.endsWith("here") ? "of the worker that serves this page" : "of the whole group" }, element("dt", { textContent: term }), element("dd", { textContent: text }))));
+    element("div", { className: bad ? "bad" : "", title: "of the whole group" }, element("dt", { textContent: term }), element("dd", { textContent: text }))));
+  showWorkers(members);
   const sentences = [];
   if (worker.not_ready) sentences.push(`The worker that serves this page: ${worker.not_ready}.`);
   if (health.trouble) sentences.push(`Nothing new is read: ${health.trouble}.`);
+  if (health.untold) sentences.push(`What the checkpoints tell cannot be read: ${health.untold}.`);
   if (health.beyond) sentences.push(`There are more series than this page holds; ${count(health.beyond)} records of others were let go.`);
   if (health.passing) sentences.push(`More comes than this page reads: ${count(health.passed_over)} records were passed over, the newest are shown.`);
   say("health", sentences.join(" "));
-  showLetters(health.dead_letters);
+  showLetters(health.dead_letters, letters);
+}
+
+/** A line for each worker, as it told a few seconds ago, and what is known where none tells. */
+function showWorkers(members) {
+  $("workers").hidden = !members;
+  if (!members) return;
+  const cell = (text, className = "") => element("td", { textContent: text, className });
+  const lines = members.workers.map((one) => element("tr", {},
+    element("th", { scope: "row", textContent: one.here ? `${one.worker} (serves this page)` : one.worker }),
+    cell(one.partitions.join(" ")),
+    cell(one.readings_per_second === null ? "–" : number(one.readings_per_second)),
+    cell(one.lag === null ? "–" : count(one.lag)),
+    cell(one.saved ? `${span(one.saved_seconds_ago)} ago` : "none yet"),
+    cell(count(one.unsaved)),
+    cell(one.not_ready ?? "ready", one.not_ready ? "worse" : "")));
+  $("worker-lines").replaceChildren(...lines);
+  const untold = members.untold.map((one) => `${one.partition} (${one.generation === null
+    ? "never saved" : `checkpoint ${count(one.generation)}, the same for at least ${span(one.seconds)}`}, ${count(one.since)} messages since)`);
+  $("untold").textContent = untold.length
+    ? `No worker tells of ${untold.length === 1 ? "partition" : "partitions"} ${untold.join(", ")}: none holds it, or its worker runs without http.console. Its readings/s and whether it is ready cannot be known here.` : "";
 }
 
 const said = {};
@@ -39,18 +66,27 @@ export function say(source, sentence) {
   box.hidden = !text;
 }
 
-function showLetters(reasons) {
-  const shape = JSON.stringify(reasons);
+function showLetters(reasons, all) {
+  const shape = JSON.stringify([reasons, all]);
   const box = $("letters");
   if (box.dataset.shape === shape) return;
   box.dataset.shape = shape;
   const total = reasons.reduce((sum, one) => sum + one.count, 0);
-  $("letters-count").textContent = total ? `${count(total)} of the last records` : "";
+  $("letters-count").textContent = all ? (all > total ? `${count(all)} on the topic; by reason the last ${count(total)}` : count(all)) : "";
   box.replaceChildren(...(reasons.length ? reasons.map((one) => element("li", {},
     element("b", { textContent: `${one.reason} × ${count(one.count)}` }),
     element("div", { textContent: one.error }),
     element("code", { textContent: `${one.place}  ${one.example}` })))
     : [element("li", { className: "none", textContent: "None in the records that were read." })]));
+}
+
+/** What carried the forecast that an alert is about, in a sentence. */
+function carriedBy(carried) {
+  if (!carried) return "";
+  const { words, exact, stored } = carried;
+  if (exact) return `That forecast${stored ? ", as the last checkpoint has it," : ""} rested on ${words}.`;
+  const when = `with the reading of ${time(carried.at)}`;
+  return stored ? `At the last checkpoint, ${when}, the forecast rested on ${words}.` : `The forecast made ${when} rested on ${words}.`;
 }
 
 export function alertItem(alert, choose, titleOf) {
@@ -66,8 +102,10 @@ export function alertItem(alert, choose, titleOf) {
     button.addEventListener("click", () => choose(alert.series));
     item.append(button);
   }
+  const carried = carriedBy(alert.carried);
   if (alert.opening) item.append(element("div", { textContent: `${alert.opening}.` }));
   item.append(element("div", { className: alert.opening ? "after" : "", textContent: `${alert.opening ? "Then: " : ""}${alert.message}.` }));
+  if (carried) item.append(element("div", { className: "carried", textContent: carried }));
   return item;
 }
 

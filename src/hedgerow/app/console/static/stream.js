@@ -54,7 +54,10 @@ export class Stream {
       if (!response.ok) throw new Error(`the worker answers ${response.status}`);
       this.wait = 1;
       this.say.whole();
-      for await (const [name, data] of events(response.body)) this.handlers[name]?.(data);
+      for await (const [name, data] of events(response.body)) {
+        if (aborter.signal.aborted) return; // what was under way when it was closed is of another series
+        this.handlers[name]?.(data);
+      }
     } catch (error) {
       if (aborter.signal.aborted) return;
     }
