@@ -263,19 +263,32 @@ async def test_a_chosen_series_has_its_past_at_once(elsewhere: Elsewhere, insigh
     assert watched.changes == changes + 1, "nothing is new"
 
 
-async def test_the_worker_that_learns_a_series_is_asked_how_it_was_weighed_before(
-    elsewhere: Elsewhere, embedded_stack: Stack, now: list[float]
-) -> None:
+@pytest.fixture
+async def asking(embedded_stack: Stack) -> AsyncIterator[Asking]:
+    redis = Redis.from_url(embedded_stack.redis_url)
+    yield Asking(redis, prefix=uuid.uuid4().hex, group="g")
+    await redis.aclose()
+
+
+async def chosen(
+    elsewhere: Elsewhere, asking: Asking, now: list[float]
+) -> tuple[Closer, Weighings]:
+    """Let somebody choose a series that is stored, and whose worker has not answered yet."""
     elsewhere.learn(60)
     await elsewhere.save()
-    redis = Redis.from_url(embedded_stack.redis_url)
-    asking = Asking(redis, prefix=uuid.uuid4().hex, group="g")
     insight = Insight(Nowhere(), Checkpoints(elsewhere.store, CITY), asking)
     board, weighings = Board(), Weighings()
     board.prediction(record(59), 0)
     board.watch("s-100")
     closer = Closer(board, insight, weighings, clock=lambda: now[0])
     await closer.go_on()
+    return closer, weighings
+
+
+async def test_the_worker_that_learns_a_series_is_asked_how_it_was_weighed_before(
+    elsewhere: Elsewhere, asking: Asking, now: list[float]
+) -> None:
+    closer, weighings = await chosen(elsewhere, asking, now)
     held = weighings.held("s-100")
     assert held is not None
     assert held.weights[0].times == [START + 59 * HOUR], "nobody has answered yet"
@@ -292,26 +305,15 @@ async def test_the_worker_that_learns_a_series_is_asked_how_it_was_weighed_befor
     weights = held.weights[0]
     assert weights.times == [START + hour * HOUR for hour in (10, 30, 59)]
     assert weights.weights[weights.experts.index("day")][:2] == [0.25, 0.25]
-    await redis.aclose()
 
 
 async def test_where_nobody_answers_the_checkpoints_are_the_past(
-    elsewhere: Elsewhere, embedded_stack: Stack, now: list[float]
+    elsewhere: Elsewhere, asking: Asking, now: list[float]
 ) -> None:
-    elsewhere.learn(60)
-    await elsewhere.save()
-    redis = Redis.from_url(embedded_stack.redis_url)
-    asking = Asking(redis, prefix=uuid.uuid4().hex, group="g")
-    insight = Insight(Nowhere(), Checkpoints(elsewhere.store, CITY), asking)
-    board, weighings = Board(), Weighings()
-    board.prediction(record(59), 0)
-    board.watch("s-100")
-    closer = Closer(board, insight, weighings, clock=lambda: now[0])
-    await closer.go_on()
+    closer, weighings = await chosen(elsewhere, asking, now)
     now[0] += ANSWER_SECONDS + 1
     await asking.answer([PARTITION], lambda *_: [(START, {1: {"day": 1.0}})])
     await closer.go_on()  # too late
     held = weighings.held("s-100")
     assert held is not None
     assert held.weights[0].times == [START + 59 * HOUR]
-    await redis.aclose()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 from stack.fixtures import Stack
+from stack.registry_topics import made_on
 
-from hedgerow.app.broker.topic_admin import ensure_topics
 from hedgerow.app.registry.follower import RegistryFollower
 from hedgerow.app.registry.send import changes, send
 from hedgerow.app.replay.send import KafkaSender
-from hedgerow.app.settings import KafkaSettings, Settings, TopicSettings
+from hedgerow.app.settings import Settings
 from hedgerow.models import EMPTY, Mark
 from hedgerow.topics import Sensor
 
@@ -22,15 +21,7 @@ BRIDGE, HALL = Sensor("bridge", bound_upper=5.0), Sensor("hall", name="Hall")
 
 @pytest.fixture
 def settings(embedded_stack: Stack) -> Settings:
-    name = f"followed-{uuid4().hex[:8]}"
-    kinds = ("readings", "predictions", "alerts", "dead_letters", "sensor_registry")
-    topics = {kind: f"{name}.{kind}" for kind in kinds}
-    settings = Settings(
-        kafka=KafkaSettings(bootstrap_servers=embedded_stack.bootstrap),
-        topics=TopicSettings(**topics, partitions=1),  # type: ignore[arg-type]
-    )
-    ensure_topics(settings)
-    return settings
+    return made_on(embedded_stack, "followed")
 
 
 def publish(settings: Settings, *sensors: Sensor) -> None:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 from stack.fixtures import Stack
+from stack.registry_topics import made_on
 
 from hedgerow.app.broker.topic_admin import admin_client, ensure_topics
 from hedgerow.app.registry import follower as module
 from hedgerow.app.registry.follower import RegistryFollower
 from hedgerow.app.registry.send import changes, send
-from hedgerow.app.settings import KafkaSettings, Settings, TopicSettings
+from hedgerow.app.settings import Settings
 from hedgerow.models import Mark
 from hedgerow.topics import Sensor
 
@@ -26,15 +26,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 
 @pytest.fixture
 def settings(real_stack: Stack) -> Settings:
-    name = f"anew-{uuid4().hex[:8]}"
-    kinds = ("readings", "predictions", "alerts", "dead_letters", "sensor_registry")
-    topics = {kind: f"{name}.{kind}" for kind in kinds}
-    settings = Settings(
-        kafka=KafkaSettings(bootstrap_servers=real_stack.bootstrap),
-        topics=TopicSettings(**topics, partitions=1),  # type: ignore[arg-type]
-    )
-    ensure_topics(settings)
-    return settings
+    return made_on(real_stack, "anew")
 
 
 def publish(settings: Settings, *who: str) -> None:

@@ -109,6 +109,12 @@ def newest(run: Run) -> dict[str, dict[str, object]]:
     return found
 
 
+def there_come(run: Run, more: list[Entry]) -> None:
+    """Write more readings to the log, which are learned like those before."""
+    write(run.city.stack.bootstrap, run.city.topic, more)
+    run.city = run.city.as_it_stands()
+
+
 async def again(run: Run) -> None:
     """Let a worker learn what is left, and leave."""
     worker = await asyncio.to_thread(run.start)
@@ -157,8 +163,7 @@ async def test_a_series_is_reset_and_the_others_are_not_touched(
     assert rows(learner) == {name: row for name, row in untouched.items() if name != "h01"}
     assert after.next_offset == before.next_offset
     assert after.generation == before.generation + 1
-    write(run.city.stack.bootstrap, run.city.topic, more)
-    run.city = run.city.as_it_stands()
+    there_come(run, more)
     await again(run)
     told = newest(run)
     assert [len(told[name]["forecasts"]) for name in SENSORS] == [3, 3, 3]  # type: ignore[arg-type]
@@ -176,8 +181,7 @@ async def test_what_was_published_but_not_saved_is_learned_before_a_reset(
     """After a kill outputs stand beyond the state; a reset must not make them others."""
     shown: list[float] = []
     more = entries(range(FIRST + THEN, FIRST + THEN + 20))
-    write(run.city.stack.bootstrap, run.city.topic, more)
-    run.city = run.city.as_it_stands()
+    there_come(run, more)
     async with mender(settings) as one:
         before, _ = await learner_of(one, settings)
         plan = await one.plan_series("h02")
@@ -253,8 +257,7 @@ async def test_a_worker_that_runs_on_is_fenced_and_what_was_reset_stays_so(
         assert await one.store.peek(partition(settings)) == after
     assert "fenced and dropped" in worker.tail()
     worker.kill()
-    write(run.city.stack.bootstrap, run.city.topic, entries(range(FIRST + THEN, FIRST + THEN + 9)))
-    run.city = run.city.as_it_stands()
+    there_come(run, entries(range(FIRST + THEN, FIRST + THEN + 9)))
     await again(run)
     assert newest(run)["h00"]["forecasts"][0]["lower"] is None  # type: ignore[index]
     done = verified(run)
@@ -315,8 +318,7 @@ async def test_a_series_goes_back_and_the_others_are_not_touched(
     assert (learner.counts, after.generation) == (learned, before.generation + 1)
 
     more = entries(range(FIRST + THEN, FIRST + THEN + 5))
-    write(run.city.stack.bootstrap, run.city.topic, more)
-    run.city = run.city.as_it_stands()
+    there_come(run, more)
     await again(run)
     async with mender(settings) as one:
         assert (await one.see_series("h01")).series[0].learned == FIRST + 5
@@ -332,8 +334,7 @@ async def test_outputs_beyond_the_state_stand_when_a_series_goes_back(
 ) -> None:
     """And the generation is read before the checkpoint of the drained state lets go of it."""
     more = entries(range(FIRST + THEN, FIRST + THEN + 20))
-    write(run.city.stack.bootstrap, run.city.topic, more)
-    run.city = run.city.as_it_stands()
+    there_come(run, more)
     shown: list[float] = []
     async with mender(settings) as one:
         before, _ = await learner_of(one, settings)
@@ -369,9 +370,7 @@ async def test_going_back_takes_back_a_reset(run: Run, settings: Settings) -> No
 async def test_a_series_that_was_not_there_cannot_go_back(run: Run, settings: Settings) -> None:
     at = START_MS + (FIRST + THEN) * HOUR
     body = {"sensor_id": "h03", "timestamp": iso(at), "value": 1.0}
-    write(run.city.stack.bootstrap, run.city.topic,
-          [Entry(0, at, b"h03", json.dumps(body).encode())])  # fmt: skip
-    run.city = run.city.as_it_stands()
+    there_come(run, [Entry(0, at, b"h03", json.dumps(body).encode())])
     await again(run)
     async with mender(settings) as one:
         with pytest.raises(NotMended, match="holds nothing of h03 to go back to"):

@@ -43,7 +43,7 @@ from hedgerow.agents.ports import (
     Stored,
 )
 from hedgerow.agents.restoring import Restorer
-from hedgerow.models import EMPTY, Capture, CityModel, Learner
+from hedgerow.models import Capture, CityModel
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +100,6 @@ class Holdings:
         self._emitter = emitter
         self._meter = meter
         self._clock = clock
-        self._city = city
-        self._max_series = max_series
         self._interval = interval_seconds
         self._load_seconds = load_seconds
         self._log_id = log_id
@@ -288,9 +286,7 @@ class Holdings:
         self._held.pop(partition, None)
         found = await self._restorer.restore(claim)
         if found is None:
-            declared = None if self._registry is None else self._registry.current()
-            learner = Learner(self._city, max_series=self._max_series, registry=declared or EMPTY)
-            stored = Stored(0, NOWHERE)
+            stored, learner = Stored(0, NOWHERE), self._restorer.begin()
         else:
             stored, learner = found
             for note in learner.notes:

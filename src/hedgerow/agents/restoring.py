@@ -11,7 +11,15 @@ import logging
 
 from hedgerow.agents.errors import LogChanged, StoreCorrupt
 from hedgerow.agents.ports import Claim, Meter, Partition, RegistrySource, StateStore, Stored
-from hedgerow.models import EMPTY, CityModel, Learner, SnapshotError, SnapshotTooNew, StateTampered
+from hedgerow.models import (
+    EMPTY,
+    CityModel,
+    Learner,
+    Registry,
+    SnapshotError,
+    SnapshotTooNew,
+    StateTampered,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +53,10 @@ class Restorer:
         self._city = city
         self._max_series = max_series
         self._log_id = log_id
+
+    def begin(self) -> Learner:
+        """Return a learner of nothing yet, by what is declared now."""
+        return Learner(self._city, max_series=self._max_series, registry=self._declared())
 
     async def restore(self, claim: Claim) -> tuple[Stored, Learner] | None:
         """Return a partition's snapshot and the learner in it, ``None`` if it never had one.
@@ -101,11 +113,14 @@ class Restorer:
                 "workers, then run `hedgerow state adopt` to go on with what was learned at the "
                 "start of the new log, or `hedgerow state forget` to begin anew"
             )
-        declared = None if self._registry is None else self._registry.current()
         return await asyncio.to_thread(
             Learner.restore,
             self._city,
             stored.chunks,
             max_series=self._max_series,
-            known=declared or EMPTY,
+            known=self._declared(),
         )
+
+    def _declared(self) -> Registry:
+        declared = None if self._registry is None else self._registry.current()
+        return declared or EMPTY

@@ -8,7 +8,6 @@ not answer, and then the kept checkpoints are all there is.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
@@ -18,9 +17,10 @@ from redis.asyncio import Redis
 
 from hedgerow.agents.errors import PortError
 from hedgerow.agents.ports import Partition
+from hedgerow.app.console.background import Background
 from hedgerow.app.console.looks import Whose
 from hedgerow.app.console.views import Sample
-from hedgerow.app.state.store import unavailable
+from hedgerow.app.state.store import partition_key, unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +75,10 @@ class Asking:
             return [] if body is None else _questions.decode(body)
         return []
 
-    async def _read(self, key: str) -> bytes | None:
+    async def _read(self, key: str) -> bytes | str | None:
         with unavailable():
             (body,) = await self._redis.mget([key])
-        return body.encode() if isinstance(body, str) else body
+        return body
 
     async def _write(self, key: str, value: object) -> None:
         with unavailable():
@@ -88,11 +88,10 @@ class Asking:
         return self._key(whose.partition, f"told:{whose.sensor_id}/{whose.quantity}")
 
     def _key(self, partition: Partition, name: str) -> str:
-        tag = f"{self._group}:{partition.topic}:{partition.number}"
-        return f"{self._prefix}:{{{tag}}}:{name}"
+        return partition_key(self._prefix, self._group, partition, name)
 
 
-class Answering:
+class Answering(Background):
     """Listens for questions about the partitions that a worker holds, as long as it runs."""
 
     def __init__(
@@ -104,21 +103,15 @@ class Answering:
         self._asking = asking
         self._held = held
         self._past = past
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to listen."""
-        self._task = asyncio.create_task(self._run())
+    @property
+    def pause_seconds(self) -> float:
+        """So long somebody may wait for an answer."""
+        return LISTEN_SECONDS
 
-    def stop(self) -> None:
-        """Listen no more."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._asking.answer(self._held(), self._past)
-            except PortError as error:
-                logger.debug("no question could be answered: %s", error)
-            await asyncio.sleep(LISTEN_SECONDS)
+    async def once(self) -> None:
+        """Answer what was asked."""
+        try:
+            await self._asking.answer(self._held(), self._past)
+        except PortError as error:
+            logger.debug("no question could be answered: %s", error)

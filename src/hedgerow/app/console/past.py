@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow.agents.holdings import Holdings
+from hedgerow.app.console.background import Background
 from hedgerow.app.console.views import Sample
 from hedgerow.models import Learner
 from hedgerow.models.bank.scores import weights_of_row
+from hedgerow.models.bank.series import NOWHERE
 
 FIRST_SECONDS = 5.0  # between two moments, at the beginning
 MOST_MOMENTS, LEAST_MOMENTS = 32, 4
 MOST_BYTES = 16 * 2**20  # of all moments together, as long as that leaves the fewest
 ROWS_AT_ONCE = 100  # 1 ms
-NOWHERE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class _Moment:
         return sum(one.at_ms.nbytes + one.weights.nbytes for one in self.banks.values())
 
 
-class Past:
+class Past(Background):
     """The weights of all series that are learned here, at some moments since the worker began.
 
     Examples
@@ -62,17 +63,16 @@ class Past:
         self._holdings = holdings
         self._moments: list[_Moment] = []
         self._learners: dict[int, weakref.ref[Learner]] = {}
-        self._task: asyncio.Task[None] | None = None
         self.every_seconds = FIRST_SECONDS
 
-    def start(self) -> None:
-        """Begin to note."""
-        self._task = asyncio.create_task(self._run())
+    @property
+    def pause_seconds(self) -> float:
+        """Longer and longer."""
+        return self.every_seconds
 
-    def stop(self) -> None:
-        """Note no more."""
-        if self._task is not None:
-            self._task.cancel()
+    async def once(self) -> None:
+        """Note all series."""
+        await self.note()
 
     def of(self, sensor_id: str, quantity: str) -> list[Sample]:
         """Return the weights of a series at the moments that were noted, the oldest first."""
@@ -127,11 +127,6 @@ class Past:
         if len(self._moments) > max(LEAST_MOMENTS, min(MOST_MOMENTS, MOST_BYTES // size)):
             self._moments = self._moments[::2]
             self.every_seconds *= 2
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self.every_seconds)
-            await self.note()
 
 
 async def _noted(learner: Learner, number: int, before: _Noted | None) -> _Noted:

@@ -7,7 +7,6 @@ few seconds after its worker. No more than SET and MGET is needed, which the sta
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
@@ -16,7 +15,9 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from hedgerow.agents.errors import PortError
-from hedgerow.app.state.store import unavailable
+from hedgerow.agents.ports import Partition
+from hedgerow.app.console.background import Background
+from hedgerow.app.state.store import partition_key, unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -93,10 +94,11 @@ class Reports:
         return found
 
     def _key(self, partition: int) -> str:
-        return f"{self._prefix}:{{{self._group}:{self._topic}:{partition}}}:holder"
+        place = Partition(self._topic, partition)
+        return partition_key(self._prefix, self._group, place, "holder")
 
 
-class Reporter:
+class Reporter(Background):
     """Writes what a worker tells of its partitions, every few seconds, looked at or not.
 
     Parameters
@@ -108,26 +110,20 @@ class Reporter:
     def __init__(self, reports: Reports, told: Callable[[], list[Report]]) -> None:
         self._reports = reports
         self._told = told
-        self._task: asyncio.Task[None] | None = None
+        self._reached = True
 
-    def start(self) -> None:
-        """Begin to write."""
-        self._task = asyncio.create_task(self._run())
+    @property
+    def pause_seconds(self) -> float:
+        """The same for all workers."""
+        return REPORT_SECONDS
 
-    def stop(self) -> None:
-        """Write no more; what was written is forgotten soon."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _run(self) -> None:
-        reached = True
-        while True:
-            try:
-                await self._reports.write(self._told())
-            except PortError as error:
-                if reached:
-                    logger.warning("other workers' consoles do not hear of this one: %s", error)
-                reached = False
-            else:
-                reached = True
-            await asyncio.sleep(REPORT_SECONDS)
+    async def once(self) -> None:
+        """Write; that Redis does not answer is said once."""
+        try:
+            await self._reports.write(self._told())
+        except PortError as error:
+            if self._reached:
+                logger.warning("other workers' consoles do not hear of this one: %s", error)
+            self._reached = False
+        else:
+            self._reached = True

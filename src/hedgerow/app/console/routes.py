@@ -14,12 +14,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from typing import Protocol
 
 from aiohttp import web
 
 from hedgerow.app.access_settings import LOOPBACK
 from hedgerow.app.console.asking import Asking
+from hedgerow.app.console.background import Background
 from hedgerow.app.console.checkpoints import Checkpoints
 from hedgerow.app.console.files import page_files
 from hedgerow.app.console.group import Group
@@ -42,16 +42,6 @@ PAGE_POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _STREAM_HEADERS = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
-
-
-class Background(Protocol):
-    """Something that goes on from when the worker serves until it ends."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def stop(self) -> None:
-        """End."""
 
 
 class Console:

@@ -342,8 +342,7 @@ class RedisStateStore:
     # ---------------------------------------------------------------- pieces
 
     def _key(self, partition: Partition, name: str) -> str:
-        tag = f"{self._group}:{partition.topic}:{partition.number}"
-        return f"{self._prefix}:{{{tag}}}:{name}"
+        return partition_key(self._prefix, self._group, partition, name)
 
     async def _fields(self, partition: Partition, *names: str) -> list[bytes | None]:
         with unavailable():
@@ -435,6 +434,17 @@ class RedisStateStore:
             pipe.execute_command("UNLINK", *keys)  # a cluster's own unlink waits for each slot
             pipe.srem(self._key(partition, "chunks"), *keys)
             await pipe.execute()
+
+
+def partition_key(prefix: str, group: str, partition: Partition, name: str) -> str:
+    """Name a key of a partition's; all of one partition lie in one slot of a cluster.
+
+    Examples
+    --------
+    >>> partition_key("hedgerow", "city", Partition("sensor-data", 3), "state")
+    'hedgerow:{city:sensor-data:3}:state'
+    """
+    return f"{prefix}:{{{group}:{partition.topic}:{partition.number}}}:{name}"
 
 
 def _groups(chunks: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:

@@ -148,14 +148,9 @@ def weights_of_row(bank: Bank, row: int) -> NDArray[np.float64]:
     ndarray of float64, shape (horizons, experts)
         Nearest horizon first; what an expert without a part in ``predicted`` has is 0.
     """
-    layout, setup, sizes = bank.layout, bank.setup, bank.layout.sizes
-    weights = np.zeros((len(layout.blocks), len(layout.experts)))
-    scratch = np.empty(len(layout.experts))
-    for of_horizon, block in zip(weights, layout.blocks.tolist(), strict=True):
-        start = block + sizes.tables_absolute
-        table = bank.rows[row, start : start + sizes.table]
-        standing_weights(table, setup.rule, setup.absent_absolute, scratch, of_horizon)
-    return weights
+    start, absent = bank.layout.sizes.tables_absolute, bank.setup.absent_absolute
+    blocks = bank.layout.blocks.tolist()
+    return np.array([_standing(bank, bank.rows[row, block:], start, absent) for block in blocks])
 
 
 def _references(block: NDArray[np.float64]) -> tuple[ReferenceScore, ...]:
@@ -178,11 +173,19 @@ def _weights(
 ) -> dict[str, float]:
     setup, experts = bank.setup, bank.layout.experts
     absent = setup.absent_absolute if absolute else setup.absent_squared
-    table = block[start : start + bank.layout.sizes.table]
-    weights = np.empty(len(experts))
-    standing_weights(table, setup.rule, absent, np.empty(len(experts)), weights)
+    weights = _standing(bank, block, start, absent)
     return {
         expert: weight
         for expert, weight, out in zip(experts, weights.tolist(), absent.tolist(), strict=True)
         if not out
     }
+
+
+def _standing(
+    bank: Bank, block: NDArray[np.float64], start: int, absent: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the weights by one table of a horizon's block."""
+    table = block[start : start + bank.layout.sizes.table]
+    weights, scratch = np.zeros((2, len(bank.layout.experts)))
+    standing_weights(table, bank.setup.rule, absent, scratch, weights)
+    return weights

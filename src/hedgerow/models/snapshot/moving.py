@@ -19,7 +19,7 @@ from hedgerow.models.learner import Learner
 from hedgerow.models.profile import CityModel, series_key
 from hedgerow.models.registry import EMPTY, Registry
 from hedgerow.models.snapshot.chunks import decode_chunk
-from hedgerow.models.snapshot.texts import unpack
+from hedgerow.models.snapshot.texts import unpack_names
 
 TargetOf = Callable[[str], int]
 
@@ -201,10 +201,7 @@ def stored_names(chunks: Mapping[str, bytes]) -> dict[tuple[str, str], str]:
     for name in sorted(chunks):
         if name.startswith("series/"):
             arrays = decode_chunk(chunks[name]).arrays
-            sensors = unpack(arrays["sensors"], arrays["sensor_sizes"])
-            quantities = unpack(arrays["quantities"], arrays["quantity_sizes"])
-            both = zip(sensors, quantities, strict=True)
-            names |= {one: series_key(*one) for one in both}
+            names |= {one: series_key(*one) for one in unpack_names(arrays)}
     return names
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ from hedgerow.models.snapshot.capture import (
 )
 from hedgerow.models.snapshot.chunks import RawChunk, decode_chunk
 from hedgerow.models.snapshot.copying import Planes
-from hedgerow.models.snapshot.texts import unpack
+from hedgerow.models.snapshot.texts import unpack_names
 
 if TYPE_CHECKING:
     from hedgerow.models.learner import Learner
@@ -103,8 +103,7 @@ class _Restoration:
         profiles = [(p.name, p.fingerprint) for p in learner.city.profiles]
         self.same_profiles = stored == profiles
         self.changed = {profile[0] for profile in profiles if profile not in stored}
-        # Version 1 did not say; a chunk had 256 rows then.
-        self.rows_in_chunk = _whole(self.meta.get("rows_in_chunk", 256))
+        self.rows_in_chunk = stored_chunk_rows(self.meta)
         self.same_registry = self.meta.get("registry", "") == learner.registry.version
         self.same = (
             self.same_profiles
@@ -148,10 +147,9 @@ class _Restoration:
         placed: list[tuple[int, int, int]] = []
         for number in range(chunks_of(count, CHUNK_SERIES)):
             arrays = self.read(series_name(number)).arrays
-            sensors = unpack(arrays["sensors"], arrays["sensor_sizes"])
-            quantities = unpack(arrays["quantities"], arrays["quantity_sizes"])
+            names = unpack_names(arrays)
             places = zip(arrays["profiles"], arrays["banks"], arrays["rows"], strict=True)
-            for sensor, quantity, place in zip(sensors, quantities, places, strict=True):
+            for (sensor, quantity), place in zip(names, places, strict=True):
                 profile, bank, row = map(int, place)
                 known = self.same_profiles and self.same_registry
                 if not known or not 0 <= profile < len(city.profiles):
@@ -278,6 +276,11 @@ def stored_chunk(chunks: Mapping[str, bytes], name: str) -> RawChunk:
     if raw.name != name:
         raise SnapshotError(f"chunk {raw.name} stands where {name} should")
     return raw
+
+
+def stored_chunk_rows(meta: Mapping[str, Any]) -> int:
+    """Return how many rows a full chunk of a snapshot has, by its ``meta`` chunk."""
+    return _whole(meta.get("rows_in_chunk", 256))  # version 1 did not say
 
 
 def _mark(listing: Sequence[object] | None) -> Mark | None:

@@ -17,12 +17,16 @@ from hedgerow.models.learner import Learner
 from hedgerow.models.profile import CityModel
 from hedgerow.models.registry import EMPTY, Registry
 from hedgerow.models.snapshot.capture import layout_name, rows_name
-from hedgerow.models.snapshot.restore import stored_chunk, stored_field, stored_planes
-from hedgerow.models.snapshot.texts import unpack
+from hedgerow.models.snapshot.restore import (
+    stored_chunk,
+    stored_chunk_rows,
+    stored_field,
+    stored_planes,
+)
+from hedgerow.models.snapshot.texts import unpack_names
 from hedgerow.models.zone import zone_table
 
 SERIES = "series/"
-FIRST_ROWS_IN_CHUNK = 256  # version 1 did not say
 
 
 class ProfileChanged(SnapshotError):
@@ -73,15 +77,11 @@ class Contents:
             if not name.startswith(SERIES):
                 continue
             arrays = stored_chunk(chunks, name).arrays
-            sensors = unpack(arrays["sensors"], arrays["sensor_sizes"])
-            quantities = unpack(arrays["quantities"], arrays["quantity_sizes"])
             where = zip(
                 arrays["profiles"].tolist(), arrays["banks"].tolist(), arrays["rows"].tolist(),
                 strict=True,
             )  # fmt: skip
-            self._places |= zip(
-                zip(sensors, quantities, strict=True), map(Place._make, where), strict=True
-            )
+            self._places |= zip(unpack_names(arrays), map(Place._make, where), strict=True)
 
     @property
     def registry(self) -> str:
@@ -142,7 +142,7 @@ class Contents:
 
     @property
     def _rows_in_chunk(self) -> int:
-        return int(self._meta.get("rows_in_chunk", FIRST_ROWS_IN_CHUNK))
+        return stored_chunk_rows(self._meta)
 
     @property
     def _profiles(self) -> list[list[str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,3 +23,10 @@ def unpack(blob: NDArray[np.uint8], sizes: NDArray[np.int64]) -> list[str]:
     ends = np.cumsum(sizes).tolist()
     starts = [0, *ends[:-1]]
     return [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=False)]
+
+
+def unpack_names(arrays: Mapping[str, NDArray[Any]]) -> list[tuple[str, str]]:
+    """Return sensor and quantity of each series in a ``series`` chunk, in order."""
+    sensors = unpack(arrays["sensors"], arrays["sensor_sizes"])
+    quantities = unpack(arrays["quantities"], arrays["quantity_sizes"])
+    return list(zip(sensors, quantities, strict=True))
