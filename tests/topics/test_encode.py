@@ -41,6 +41,7 @@ def columns(rows, horizon_count):
         len(rows), horizon_count, 6
     )
     return {
+        "sources": [f"sensor-data:{offset % 3}" for offset in offsets],
         "sensor_ids": list(sensors),
         "quantities": list(quantities),
         "offsets": np.array(offsets, np.int64),
@@ -77,13 +78,13 @@ rows = st.tuples(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(rows, max_size=5))
 def test_a_batch_equals_its_records_one_by_one(log):
-    encoded = PredictionEncoder().encode("sensor-data", 3, **columns(log, 3))
+    encoded = PredictionEncoder().encode(**columns(log, 3))
 
     expected = []
     for sensor, quantity, offset, issued, observed, model, ahead in log:
         series = series_key(sensor, quantity)
         record = Prediction(
-            id=prediction_id("sensor-data", 3, offset, series),
+            id=prediction_id("sensor-data", offset % 3, offset, series),
             series=series,
             sensor_id=sensor,
             quantity=quantity or None,
@@ -110,11 +111,11 @@ def test_the_json_a_consumer_sees():
         (12, EIGHT_O_CLOCK + 12 * 3_600_000, 14.0, 14.5, 10.0, 18.0),
     ])  # fmt: skip
 
-    [(key, value)] = PredictionEncoder().encode("sensor-data", 0, **columns([row], 3))
+    [(key, value)] = PredictionEncoder().encode(**columns([row], 3))
 
     assert key == b"s1"
     assert json.loads(value) == {
-        "id": "sensor-data:0:7:s1",
+        "id": "sensor-data:1:7:s1",
         "series": "s1",
         "sensor_id": "s1",
         "quantity": None,
@@ -148,7 +149,7 @@ def test_a_forecast_that_is_no_number_is_left_out(broken):
     """``predicted`` and ``mean`` are never null; whatever stands in the target's place."""
     row = ("s1", "", 7, 0, 1.0, "road", [(1, -(2**62), *broken, 0.0, 0.0), (3, 0, 1, 1, 0, 2)])
 
-    [(_, value)] = PredictionEncoder().encode("sensor-data", 0, **columns([row], 2))
+    [(_, value)] = PredictionEncoder().encode(**columns([row], 2))
 
     assert [forecast.horizon for forecast in decode_prediction(value).forecasts] == [3]
 
@@ -157,7 +158,7 @@ def test_a_forecast_that_is_no_number_is_left_out(broken):
 def test_every_time_is_written_as_one_alone_would_be(times):
     rows = [("s1", "", 7, time_ms, 1.0, "road", [(1, time_ms, 1, 1, 0, 2)]) for time_ms in times]
 
-    encoded = PredictionEncoder().encode("sensor-data", 0, **columns(rows, 1))
+    encoded = PredictionEncoder().encode(**columns(rows, 1))
 
     found = [decode_prediction(value) for _, value in encoded]
     assert [record.issued_at for record in found] == [format_time(ms) for ms in times]
@@ -169,14 +170,14 @@ def test_a_time_that_cannot_be_written_is_refused_by_name(time_ms):
     for issued, target in ((time_ms, 0), (0, time_ms)):
         row = ("s1", "", 7, issued, 1.0, "road", [(1, target, 1, 1, 0, 2)])
         with pytest.raises(TimestampError, match=f"{time_ms} ms is outside"):
-            PredictionEncoder().encode("sensor-data", 0, **columns([row], 1))
+            PredictionEncoder().encode(**columns([row], 1))
 
 
 def test_names_that_are_forgotten_are_written_again_alike(monkeypatch):
     rows = [(f"s{n % 7}", "", n, 0, 1.0, "road", [(1, 0, 1, 1, 0, 2)]) for n in range(50)]
-    remembering = PredictionEncoder().encode("sensor-data", 0, **columns(rows, 1))
+    remembering = PredictionEncoder().encode(**columns(rows, 1))
     monkeypatch.setattr(module, "NAMES_REMEMBERED", 3)
-    assert PredictionEncoder().encode("sensor-data", 0, **columns(rows, 1)) == remembering
+    assert PredictionEncoder().encode(**columns(rows, 1)) == remembering
 
 
 def test_columns_of_different_length_are_refused():
@@ -184,7 +185,7 @@ def test_columns_of_different_length_are_refused():
     arguments = columns([row, row], 1) | {"sensor_ids": ["s1"]}
 
     with pytest.raises(ValueError, match="shorter|longer"):
-        PredictionEncoder().encode("sensor-data", 0, **arguments)
+        PredictionEncoder().encode(**arguments)
 
 
 @settings(deadline=None)

@@ -1,18 +1,17 @@
-"""The forecast agent: the whole way of a batch of readings, decode → step → emit.
+"""The forecast agent: the whole way of readings, decode → step → emit.
 
-Before: ``agents/loop`` hands over a batch that goes on where the state ends. After: the
-emitter sends predictions, alerts and dead letters, the holdings keep what was learned.
+Before: ``agents/loop`` hands over batches that go on where the state of their partitions ends.
+After: the emitter sends predictions, alerts and dead letters, the holdings keep what was learned.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hedgerow.agents.errors import Storm
-from hedgerow.agents.holding import Holding
-from hedgerow.agents.loop import Agent
-from hedgerow.agents.outputs import Outputs
-from hedgerow.agents.ports import Batch
+from hedgerow.agents.loop import Agent, Due, Taken
+from hedgerow.agents.outputs import Learned, Outputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +26,28 @@ class ForecastAgent(Agent):
 
     outputs: Outputs
 
-    def _step(self, batch: Batch, holding: Holding) -> Storm | None:
-        """Take one batch from bytes to outputs, in one unit."""
+    def _step(self, due: Sequence[Due]) -> list[Storm]:
+        """Take batches from bytes to outputs, in one unit."""
         with self.meter.stage("decode"):
-            batch, decoded, progress, storm = self._take(batch, holding)
+            taken = [self._take(one) for one in due]
         with self.meter.stage("learn"):
-            result = holding.learner.step(
-                decoded.sensor_ids,
-                decoded.quantities,
-                decoded.time_ms,
-                decoded.values,
-                decoded.offsets,
-                experts=decoded.experts,
-            )
-        self.outputs.emit(self.emitter, batch, decoded, result, holding.learner)
-        holding.next_offset, holding.progress = batch.next_offset, progress
-        self.meter.batch(len(batch.messages))
-        return storm
+            learned = [_learn(one) for one in taken]
+        self.outputs.emit(self.emitter, learned)
+        for one in taken:
+            one.keep_place()
+            self.meter.batch(len(one.batch.messages))
+        return [one.storm for one in taken if one.storm is not None]
+
+
+def _learn(taken: Taken) -> Learned:
+    """Step the learner of a partition through one batch."""
+    decoded, learner = taken.decoded, taken.holding.learner
+    result = learner.step(
+        decoded.sensor_ids,
+        decoded.quantities,
+        decoded.time_ms,
+        decoded.values,
+        decoded.offsets,
+        experts=decoded.experts,
+    )
+    return Learned(taken.batch, decoded, result, learner)

@@ -1,7 +1,7 @@
 """The forward agent: forecasts by others, from their own topic into the readings' log.
 
 A forecast must have a place in the log of its series, or a replay could not repeat what came
-of it. Before: ``agents/loop`` hands over a batch of ``expert-forecasts``. After: the same bytes
+of it. Before: ``agents/loop`` hands over batches of ``expert-forecasts``. After: the same bytes
 stand on the readings' topic under the sensor id, and ``agents/forecast`` meets them there.
 
 Its offsets are kept as those of the readings are: stored with a checkpoint, after all before
@@ -12,13 +12,12 @@ same order; of two forecasts for one slot the later counts, so in the end the sa
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hedgerow.agents.errors import Storm
-from hedgerow.agents.holding import Holding
-from hedgerow.agents.loop import Agent
+from hedgerow.agents.loop import Agent, Due, Taken
 from hedgerow.agents.outputs import dead_letter_record
-from hedgerow.agents.ports import Batch
 from hedgerow.topics import DecodedBatch, Failure, Reason, TopicNames
 
 
@@ -34,10 +33,19 @@ class ForwardAgent(Agent):
 
     names: TopicNames
 
-    def _step(self, batch: Batch, holding: Holding) -> Storm | None:
-        """Forward one batch, in one unit."""
+    def _step(self, due: Sequence[Due]) -> list[Storm]:
+        """Forward batches, in one unit."""
         with self.meter.stage("decode"):
-            batch, decoded, progress, storm = self._take(batch, holding)
+            taken = [self._take(one) for one in due]
+        for one in taken:
+            self._forward(one)
+            one.keep_place()
+            self.meter.batch(len(one.batch.messages))
+        return [one.storm for one in taken if one.storm is not None]
+
+    def _forward(self, taken: Taken) -> None:
+        """Hand on the forecasts of one batch."""
+        batch, decoded = taken.batch, taken.decoded
         with self.meter.stage("emit"):
             failures = _failures(decoded)
             refused = {failure.position for failure in failures}
@@ -51,12 +59,9 @@ class ForwardAgent(Agent):
                 letter = dead_letter_record(self.names.dead_letters, batch, failure)
                 self.emitter.emit_with_headers(letter)
         good = len(batch.messages) - len(failures)
-        holding.learner.count_messages(decoded=good, dead_lettered=len(failures))
+        taken.holding.learner.count_messages(decoded=good, dead_lettered=len(failures))
         self.meter.messages(good, Counter(failure.reason.value for failure in failures))
         self.meter.forwarded(good)
-        holding.next_offset, holding.progress = batch.next_offset, progress
-        self.meter.batch(len(batch.messages))
-        return storm
 
 
 def _failures(decoded: DecodedBatch) -> list[Failure]:

@@ -81,10 +81,12 @@ class Holding:
     behind: bool = field(default=False, repr=False)
     saving: asyncio.Task[None] | None = field(default=None, repr=False)
 
+    def seen_to_stand(self, now: float) -> bool:
+        """Tell whether the claim stood a short while ago."""
+        return now - self.confirmed_at <= CLAIM_SECONDS
+
     async def stands(self, store: StateStore, now: float) -> bool:
-        """Tell whether the claim stood a short while ago; the store is asked where that is long."""
-        if now - self.confirmed_at <= CLAIM_SECONDS:
-            return True
+        """Ask the store whether the claim stands."""
         try:
             stands = await store.holds(self.claim)
         except (StoreUnavailable, Refused):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hedgerow.agents.errors import (
     EmitFailed,
@@ -146,31 +146,37 @@ class Holdings:
                 if held is not None and held.saving is not None:
                     await asyncio.wait([held.saving])
 
-    async def ready_to_step(self, partition: Partition) -> Holding | None:
-        """Return a holding once the registry it goes by is stored, ``None`` when it is not ours.
+    async def ready_to_step(self, partitions: Sequence[Partition]) -> dict[Partition, Holding]:
+        """Return what is held of partitions once the registries they go by are stored.
 
         What is published before that could not be published again after a crash. Nor is anything
         stepped long after the store was last heard to hold our claim: a worker that was stopped,
         or cut off from its group, would publish by its registry what another one publishes too.
         """
-        while (held := self._held.get(partition)) is not None:
-            was_settled, confirmed_at = held.settled, held.confirmed_at
-            if was_settled and await self._stands(held):
-                if self._held.get(partition) is held:
-                    return held
-                continue
-            if held.saving is None:  # a checkpoint asks too, and answers to what it finds
-                self._begin(held, None)
-            if held.saving is not None:
-                await asyncio.wait([held.saving])
-            if not held.settled or (was_settled and held.confirmed_at == confirmed_at):
-                await asyncio.sleep(RETRY_SECONDS)
-        return None
+        while True:
+            held = {one: self._held[one] for one in partitions if one in self._held}
+            waiting = next((one for one in held.values() if not self._may_be_stepped(one)), None)
+            if waiting is None:
+                return held
+            await self._make_ready(waiting)
 
-    async def _stands(self, held: Holding) -> bool:
-        if self._registry is None:
-            return True
-        return await held.stands(self._store, self._clock.monotonic())
+    def _may_be_stepped(self, held: Holding) -> bool:
+        now = self._clock.monotonic()
+        return held.settled and (self._registry is None or held.seen_to_stand(now))
+
+    async def _make_ready(self, held: Holding) -> None:
+        """Do once what can make a holding ready, or wait for it."""
+        was_settled, confirmed_at = held.settled, held.confirmed_at
+        if was_settled and await held.stands(self._store, self._clock.monotonic()):
+            return
+        if self._held.get(held.claim.partition) is not held:
+            return
+        if held.saving is None:  # a checkpoint asks too, and answers to what it finds
+            self._begin(held, None)
+        if held.saving is not None:
+            await asyncio.wait([held.saving])
+        if not held.settled or (was_settled and held.confirmed_at == confirmed_at):
+            await asyncio.sleep(RETRY_SECONDS)
 
     # ---------------------------------------------------------------- assignment
 

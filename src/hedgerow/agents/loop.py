@@ -1,4 +1,4 @@
-"""What every agent's loop has in common: take a batch that fits, step it, checkpoint when due.
+"""What every agent's loop has in common: take batches that fit, step them, checkpoint when due.
 
 Before: ``app/broker/transport`` delivers fetches, a batch of each partition that has something.
 After: the ``_step`` of ``agents/forecast`` or ``agents/forward``.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -30,7 +30,19 @@ from hedgerow.topics import DecodedBatch, ReadingDecoder
 
 logger = logging.getLogger(__name__)
 
-MANY = 100  # messages; after fewer a turn of the event loop would take as long as they did
+MANY = 256  # messages; what is stepped in one unit has about as many, or is of one partition
+
+
+class Due(NamedTuple):
+    """A batch, and what is held of its partition."""
+
+    batch: Batch
+    holding: Holding
+
+    @property
+    def partition(self) -> Partition:
+        """The partition that both are of."""
+        return self.batch.partition
 
 
 class Taken(NamedTuple):
@@ -38,13 +50,18 @@ class Taken(NamedTuple):
 
     batch: Batch
     decoded: DecodedBatch
+    holding: Holding
     progress: Progress
     storm: Storm | None
+
+    def keep_place(self) -> None:
+        """Note in the holding that it has been stepped up to here."""
+        self.holding.next_offset, self.holding.progress = self.batch.next_offset, self.progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """Steps batch after batch: for ever.
+    """Steps portion after portion: for ever.
 
     Parameters
     ----------
@@ -57,7 +74,7 @@ class Agent:
     limits : StormLimits
         How much bad input is borne.
     probe : Probe
-        Told which points a batch has reached.
+        Told which points a portion has reached.
     """
 
     decoder: ReadingDecoder
@@ -70,55 +87,77 @@ class Agent:
     probe: Probe = field(default_factory=NoProbe)
 
     async def run(self, fetches: AsyncIterable[Fetch]) -> None:
-        """Work through the batches, one after the other."""
-        async for batch in self._batches(fetches):
+        """Work through the fetches, one portion after the other."""
+        async for portion in self._portions(fetches):
             try:
                 await self.emitter.room()
             except (EmitFailed, Refused) as error:
                 self.on_failure(error)
                 return
             await self.holdings.room()
-            holding = await self.holdings.ready_to_step(batch.partition)
-            if holding is None:
-                continue  # another worker's by now; it starts from what was saved
-            if batch.start != holding.next_offset:
-                self.realign(batch.partition, holding.next_offset)
-                continue  # fetched before a rebalance moved the partition
+            held = await self.holdings.ready_to_step([batch.partition for batch in portion])
+            due = [
+                Due(batch, held[batch.partition])
+                for batch in portion
+                if batch.partition in held  # else another worker's by now, from what was saved
+                and self._goes_on(batch, held[batch.partition])
+            ]
+            if not due:
+                continue
             self.probe.at("polled")
             try:
-                storm = self._step(batch, holding)
+                storms = self._step(due)
             except Exception as error:
-                logger.exception("%s: cannot go on", batch.partition)
-                self.holdings.abandon(batch.partition)
+                logger.exception("%s: cannot go on", ", ".join(str(one.partition) for one in due))
+                for one in due:
+                    self.holdings.abandon(one.partition)
                 self.on_failure(error)
                 return
-            if storm is not None:
+            for storm in storms:
                 self.on_failure(storm)
+            if storms:
                 return
             self.probe.at("emitted")
             self.holdings.checkpoint_when_due()
 
-    async def _batches(self, fetches: AsyncIterable[Fetch]) -> AsyncIterator[Batch]:
-        """Take one batch of a fetch after the other, and let others run in between.
+    async def _portions(self, fetches: AsyncIterable[Fetch]) -> AsyncIterator[Fetch]:
+        """Take a fetch in portions, and let others run in between.
 
-        While a checkpoint copies its partition, a batch is cut: every row is copied before its
-        step then, which would stop the loop for as long as the batch has rows.
+        Every step has its fixed costs, so small batches are stepped together. While a checkpoint
+        copies a partition, its batch is cut: every row is copied before its step then, which
+        would stop the loop for as long as the batch has rows.
         """
         async for fetch in fetches:
+            portion: list[Batch] = []
             for batch in fetch:
-                rest = batch
-                while holding := self.holdings.get(rest.partition):
-                    if not 0 < holding.most_messages < len(rest.messages):
-                        break
-                    piece, rest = rest.split(holding.most_messages)
-                    yield piece
-                    await asyncio.sleep(0)
-                yield rest
-                if len(rest.messages) >= MANY:
-                    await asyncio.sleep(0)
+                for piece, is_last in self._pieces(batch):
+                    portion.append(piece)
+                    if not is_last or sum(len(one.messages) for one in portion) >= MANY:
+                        yield portion
+                        portion = []
+                        await asyncio.sleep(0)
+            if portion:
+                yield portion
 
-    def _step(self, batch: Batch, holding: Holding) -> Storm | None:
-        """Take one batch from bytes to outputs; nothing here waits, so it is one unit.
+    def _pieces(self, batch: Batch) -> Iterator[tuple[Batch, bool]]:
+        """Cut a batch while its partition is being copied; tell of each piece if it is the last."""
+        rest = batch
+        while holding := self.holdings.get(rest.partition):
+            if not 0 < holding.most_messages < len(rest.messages):
+                break
+            piece, rest = rest.split(holding.most_messages)
+            yield piece, False
+        yield rest, True
+
+    def _goes_on(self, batch: Batch, holding: Holding) -> bool:
+        """Tell whether a batch begins where its state ends; if not, ask for the one that does."""
+        if batch.start == holding.next_offset:
+            return True
+        self.realign(batch.partition, holding.next_offset)
+        return False  # fetched before a rebalance moved the partition
+
+    def _step(self, due: Sequence[Due]) -> list[Storm]:
+        """Take batches from bytes to outputs; nothing here waits, so it is one unit.
 
         State, outputs and next offset change together: a checkpoint taken at any ``await``
         elsewhere finds all three at the same offset. Of a batch that goes over a storm limit,
@@ -126,16 +165,17 @@ class Agent:
         """
         raise NotImplementedError
 
-    def _take(self, batch: Batch, holding: Holding) -> Taken:
+    def _take(self, due: Due) -> Taken:
         """Decode a batch, up to the message that goes over a storm limit."""
+        batch, holding = due
         decoded = self.decoder.decode(batch.messages)
         failed = [failure.position for failure in decoded.failures]
         progress, over = self.limits.weigh(holding.progress, len(batch.messages), failed)
         progress = replace(progress, skipped=progress.skipped + batch.skipped)
         if over is None:
-            return Taken(batch, decoded, progress, None)
+            return Taken(batch, decoded, holding, progress, None)
         error = next(f.error for f in decoded.failures if f.position == over)
         offset = batch.messages[over].offset
         storm = self.limits.storm(batch.partition, offset, progress, error)
         batch = batch.until(over)
-        return Taken(batch, self.decoder.decode(batch.messages), progress, storm)
+        return Taken(batch, self.decoder.decode(batch.messages), holding, progress, storm)

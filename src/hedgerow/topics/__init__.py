@@ -10,7 +10,7 @@ from hedgerow.topics.encode import (
     make_alert,
 )
 from hedgerow.topics.errors import CatalogueError, RecordError, TimestampError, TopicError
-from hedgerow.topics.identity import alert_id, episode_id, prediction_id, series_key
+from hedgerow.topics.identity import alert_id, episode_id, prediction_id, series_key, source_of
 from hedgerow.topics.messages import DecodedBatch, Failure, Limits, Message, Reason
 from hedgerow.topics.records import (
     Alert,
@@ -64,4 +64,5 @@ __all__ = [
     "parse_time",
     "prediction_id",
     "series_key",
+    "source_of",
 ]

@@ -55,8 +55,7 @@ class PredictionEncoder:
     --------
     >>> import numpy as np
     >>> [(key, value)] = PredictionEncoder().encode(
-    ...     "sensor-data",
-    ...     0,
+    ...     sources=["sensor-data:0"],
     ...     sensor_ids=["s1"],
     ...     quantities=["speed"],
     ...     offsets=np.array([7]),
@@ -79,13 +78,12 @@ class PredictionEncoder:
     """
 
     def __init__(self) -> None:
-        self._names: dict[tuple[str, str, str], tuple[bytes, bytes]] = {}
+        self._names: dict[tuple[str, str, str, str], tuple[bytes, bytes]] = {}
 
     def encode(
         self,
-        topic: str,
-        partition: int,
         *,
+        sources: Sequence[str],
         sensor_ids: Sequence[str],
         quantities: Sequence[str],
         offsets: NDArray[np.int64],
@@ -103,10 +101,11 @@ class PredictionEncoder:
 
         Parameters
         ----------
-        topic, partition
-            Where the readings came from.
+        sources : sequence of str
+            Topic and partition that each reading came from, as `source_of` writes them.
         sensor_ids, quantities, offsets, issued_ms, observed, models
-            One entry per learned reading, m of them; times in epoch milliseconds.
+            One entry per learned reading, m of them, as of ``sources``; times in epoch
+            milliseconds.
         horizons, target_ms, predicted, mean, lower, upper : shape (m, H)
             Forecasts, a row per reading. Horizon 0, or a forecast that is not finite, is left
             out; an end of an interval that is not finite becomes null.
@@ -121,7 +120,7 @@ class PredictionEncoder:
         TimestampError
             If a time is past the year 9999; readings the codec let through do not come so far.
         """
-        names, known = zip(sensor_ids, quantities, models, strict=True), self._names
+        names, known = zip(sources, sensor_ids, quantities, models, strict=True), self._names
         found = [known.get(name) or self._name(name) for name in names]
         count, ahead = horizons.shape
         numbers = np.empty((count, 1 + 4 * ahead))
@@ -132,7 +131,6 @@ class PredictionEncoder:
         _check(issued_ms)
         _check(target_ms[present])
         batch = _Batch(
-            start=_text(f'{{"id":{_json(f"{topic}:{partition}:")[:-1]}'),
             names=np.frombuffer(b"".join([texts for _, texts in found]), np.uint8),
             numbers=np.frombuffer(_encode(numbers.ravel().tolist()), np.uint8),
             offsets=offsets,
@@ -142,7 +140,7 @@ class PredictionEncoder:
             present=present,
         )
         size = len(batch.names) + len(batch.numbers)
-        size += count * (len(batch.start) + _RECORD + ahead * _FORECAST)
+        size += count * (_RECORD + ahead * _FORECAST)
         out, ends = np.empty(size, np.uint8), np.empty(count, np.int64)
         whole = out[: _write(batch, out, ends)].tobytes()
         return [
@@ -150,24 +148,25 @@ class PredictionEncoder:
             for (key, _), start, end in zip(found, [0, *ends.tolist()], ends.tolist(), strict=False)
         ]
 
-    def _name(self, name: tuple[str, str, str]) -> tuple[bytes, bytes]:
-        """Write what a series and its model look like: the key, and two texts in one.
+    def _name(self, name: tuple[str, str, str, str]) -> tuple[bytes, bytes]:
+        """Write what a series and its model look like: the key, and three texts in one.
 
-        The first stands between the two offsets of a record, the second between what was
-        observed and the forecasts; each has its length before it.
+        The first begins a record, the second stands between its two offsets, the third between
+        what was observed and the forecasts; each has its length before it.
         """
-        sensor_id, quantity, model = name
+        source, sensor_id, quantity, model = name
         series = series_key(sensor_id, quantity)
         texts = (
+            f'{{"id":{_json(f"{source}:")[:-1]}',
             f':{_json(series)[1:]},"series":{_json(series)},"sensor_id":{_json(sensor_id)},'
             f'"quantity":{_json(quantity or None)},"source_offset":',
             f',"model":{_json(model)},"forecasts":[',
         )
         encoded = [text.encode() for text in texts]
-        both = b"".join(len(text).to_bytes(_LENGTH, "little") + text for text in encoded)
+        parts = b"".join(len(text).to_bytes(_LENGTH, "little") + text for text in encoded)
         if len(self._names) >= NAMES_REMEMBERED:
             self._names.clear()
-        found = self._names[name] = (series.encode(), both)
+        found = self._names[name] = (series.encode(), parts)
         return found
 
 
@@ -187,7 +186,6 @@ def _check(times_ms: NDArray[np.int64]) -> None:
 class _Batch(NamedTuple):
     """Columns of a batch; in ``numbers`` what was observed, then four for each forecast."""
 
-    start: _Text
     names: _Text
     numbers: _Text
     offsets: NDArray[np.int64]
@@ -209,11 +207,12 @@ def _write(batch: _Batch, out: _Text, ends: NDArray[np.int64]) -> int:
     """Write every record behind the one before it; return where the last one ends."""
     at, name, number = 0, 0, 1  # the numbers are a list: its bracket comes first
     for record in range(len(ends)):
-        head, middle = _spans(batch.names, name)
-        tail, name = _spans(batch.names, middle)
-        at = _put(out, at, batch.start)
+        start, start_end = _spans(batch.names, name)
+        head, head_end = _spans(batch.names, start_end)
+        tail, name = _spans(batch.names, head_end)
+        at = _put(out, at, batch.names[start:start_end])
         at = _put_integer(out, at, batch.offsets[record])
-        at = _put(out, at, batch.names[head:middle])
+        at = _put(out, at, batch.names[head:head_end])
         at = _put_integer(out, at, batch.offsets[record])
         at = _put(out, at, _ISSUED)
         at = _put_time(out, at, batch.issued_ms[record])

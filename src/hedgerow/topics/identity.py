@@ -18,6 +18,17 @@ def series_key(sensor_id: str, quantity: str) -> str:
     return f"{sensor_id}/{quantity}" if quantity else sensor_id
 
 
+def source_of(topic: str, partition: int) -> str:
+    """Name a partition as ids begin with.
+
+    Examples
+    --------
+    >>> source_of("sensor-data", 3)
+    'sensor-data:3'
+    """
+    return f"{topic}:{partition}"
+
+
 def prediction_id(topic: str, partition: int, offset: int, series: str) -> str:
     """Name the prediction made from the reading at this place of the input.
 
@@ -26,7 +37,7 @@ def prediction_id(topic: str, partition: int, offset: int, series: str) -> str:
     >>> prediction_id("sensor-data", 3, 41, "bridge-7/speed")
     'sensor-data:3:41:bridge-7/speed'
     """
-    return f"{topic}:{partition}:{offset}:{series}"
+    return f"{source_of(topic, partition)}:{offset}:{series}"
 
 
 def episode_id(topic: str, partition: int, opening_offset: int, series: str, kind: str) -> str:
@@ -37,7 +48,7 @@ def episode_id(topic: str, partition: int, opening_offset: int, series: str, kin
     >>> episode_id("sensor-data", 3, 40, "bridge-7/speed", "bound")
     'sensor-data:3:40:bridge-7/speed:bound'
     """
-    return f"{topic}:{partition}:{opening_offset}:{series}:{kind}"
+    return f"{source_of(topic, partition)}:{opening_offset}:{series}:{kind}"
 
 
 def alert_id(topic: str, partition: int, offset: int, series: str, *, kind: str, state: str) -> str:
@@ -48,4 +59,4 @@ def alert_id(topic: str, partition: int, offset: int, series: str, *, kind: str,
     >>> alert_id("sensor-data", 3, 41, "bridge-7/speed", kind="bound", state="resolved")
     'sensor-data:3:41:bridge-7/speed:bound:resolved'
     """
-    return f"{topic}:{partition}:{offset}:{series}:{kind}:{state}"
+    return f"{source_of(topic, partition)}:{offset}:{series}:{kind}:{state}"

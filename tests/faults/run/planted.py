@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from hedgerow.agents.errors import Storm
 from hedgerow.agents.forecast import ForecastAgent
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.holdings import Holdings
-from hedgerow.agents.ports import Batch, Checkpoint, Claim, OutRecord, Progress
+from hedgerow.agents.loop import Due
+from hedgerow.agents.ports import Checkpoint, Claim, OutRecord, Progress
 from hedgerow.app.broker.producer import KafkaEmitter
 from hedgerow.app.state import store
 from hedgerow.app.state.store import RedisStateStore
@@ -44,17 +46,18 @@ def offset_behind() -> None:
 
 
 def skipped_batch() -> None:
-    """Pass over one batch in five as if it had been worked through."""
+    """Pass over one step in five as if its batches had been worked through."""
     sound = ForecastAgent._step
     steps = 0
 
-    def step(self: ForecastAgent, batch: Batch, holding: Holding) -> None:
+    def step(self: ForecastAgent, due: Sequence[Due]) -> list[Storm]:
         nonlocal steps
         steps += 1
-        if steps % 5 == 0:
+        if steps % 5:
+            return sound(self, due)
+        for batch, holding in due:
             holding.next_offset = batch.next_offset
-        else:
-            sound(self, batch, holding)
+        return []
 
     ForecastAgent._step = step  # type: ignore[method-assign]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hedgerow.agents.outputs import encode_learned
-from hedgerow.agents.ports import Partition
+from hedgerow.agents.outputs import Learned, encode_learned
+from hedgerow.agents.ports import Batch, Partition
 from hedgerow.models import CityModel, Learner, Profile
 from hedgerow.topics import DecodedBatch
 from hedgerow.topics.columns import PredictionEncoder
@@ -45,7 +45,7 @@ def warm_up(*, explain: bool = False) -> None:
     readings = len(SERIES) * SLOTS
     slots = np.arange(readings, dtype=np.int64) // len(SERIES)
     offsets = np.arange(readings, dtype=np.int64)
-    batch = DecodedBatch(
+    decoded = DecodedBatch(
         sensor_ids=[SERIES[i % len(SERIES)] for i in range(readings)],
         quantities=[""] * readings,
         experts=[""] * readings,
@@ -57,9 +57,10 @@ def warm_up(*, explain: bool = False) -> None:
         rejected=0,
     )
     result = learner.step(
-        batch.sensor_ids, batch.quantities, batch.time_ms, batch.values, batch.offsets
+        decoded.sensor_ids, decoded.quantities, decoded.time_ms, decoded.values, decoded.offsets
     )
-    encode_learned(PredictionEncoder(), Partition("warm-up", 0), batch, result)
+    batch = Batch(Partition("warm-up", 0), 0, readings, ())
+    encode_learned(PredictionEncoder(), [Learned(batch, decoded, result, learner)])
     restored = Learner.restore(
         learner.city, learner.capture().encoded()
     )  # taking over and telling are compiled too
