@@ -57,17 +57,25 @@ LEADER, LEADER_MS, SECOND, SECOND_MS, NEXT_DEADLINE, CLOCK = range(6)
 
 
 class Learned(NamedTuple):
-    """The learned readings of a batch, in log order; series, sensors and periods of each.
+    """The learned readings of a batch, in log order, and what is known of all series.
 
-    ``periods_ms`` is 0 where the period is not known yet, or nobody wants to be told.
+    Attributes
+    ----------
+    positions : ndarray of int64, shape (m,)
+        Which readings of the batch were learned.
+    series, time_ms, offsets : ndarray of int64, shape (n,)
+        Series, time and offset of each reading of the batch.
+    sensors, periods_ms : ndarray of int64, shape (series,)
+        Sensor and period of each series; 0 where the period is not known yet, or nobody wants to
+        be told.
     """
 
     positions: NDArray[np.int64]
     series: NDArray[np.int64]
-    sensors: NDArray[np.int64]
-    periods_ms: NDArray[np.int64]
     time_ms: NDArray[np.int64]
     offsets: NDArray[np.int64]
+    sensors: NDArray[np.int64]
+    periods_ms: NDArray[np.int64]
 
 
 @jit
@@ -177,22 +185,23 @@ def follow(lines: Array, clock: Array, learned: Learned, found: Array) -> int:
     n = len(learned.positions)
     before = clock[SECOND_MS]
     for i in range(n):
-        series = learned.series[i]
+        position = learned.positions[i]
+        series, offset = learned.series[position], learned.offsets[position]
         line = lines[series]
-        time_ms = float(learned.time_ms[i])
-        _advance(clock, float(learned.sensors[i]), time_ms)
+        time_ms = float(learned.time_ms[position])
+        _advance(clock, float(learned.sensors[series]), time_ms)
         if line[OPENING_OFFSET] >= 0.0:
-            _note(lines, series, learned.positions[i], 0.0, time_ms, found[used])
+            _note(lines, series, position, 0.0, time_ms, found[used])
             used += 1
             line[OPENING_OFFSET] = NOT_YET
-        _hear(line, float(learned.periods_ms[i]), time_ms, clock[SECOND_MS])
+        _hear(line, float(learned.periods_ms[series]), time_ms, clock[SECOND_MS])
         line[DEADLINE] = deadline(line)
         clock[NEXT_DEADLINE] = min(clock[NEXT_DEADLINE], line[DEADLINE])
-        if i + 1 < n and learned.offsets[i + 1] == learned.offsets[i]:
+        if i + 1 < n and learned.offsets[learned.positions[i + 1]] == offset:
             continue
         if clock[SECOND_MS] >= clock[NEXT_DEADLINE]:
             moved = clock[SECOND_MS] - before
-            used = _look(lines, clock, moved, learned.positions[i], learned.offsets[i], found, used)
+            used = _look(lines, clock, moved, position, offset, found, used)
         before = clock[SECOND_MS]
     return used
 
@@ -237,12 +246,12 @@ class Silence:
         self._grow(count)
         if len(learned.positions) == 0:
             return np.empty((0, TRANSITION))
-        self.dirty.update((learned.series // CHUNK_SERIES).tolist())
+        self.dirty.update((learned.series[learned.positions] // CHUNK_SERIES).tolist())
         self.moved = True
         found = np.empty((count + 2 * len(learned.positions), TRANSITION))
-        used = follow(self.lines[:count], self.clock, learned, found)
-        found = found[:used]
-        self.dirty.update((found[:, OF_SERIES].astype(np.int64) // CHUNK_SERIES).tolist())
+        found = found[: follow(self.lines[:count], self.clock, learned, found)]
+        if len(found):
+            self.dirty.update((found[:, OF_SERIES].astype(np.int64) // CHUNK_SERIES).tolist())
         return found
 
     def _grow(self, count: int) -> None:

@@ -4,13 +4,18 @@
 chunks, of which only the last ones change as it grows.
 """
 
+# ruff: noqa: PLR0917 (compiled functions are called by position)
+
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hedgerow.models.arithmetic import jit
 
 CHUNK_SERIES = 1024
 NOWHERE = -1
@@ -27,6 +32,8 @@ class SeriesTable:
         Index of its profile; its bank (``NOWHERE`` while it waits in the nursery) and its row.
     sensors : ndarray of int64, shape (capacity,)
         Number of its sensor: that of the sensor's first series.
+    watched_ms : ndarray of int64, shape (capacity,)
+        Its period; 0 before it has a row, or where nobody wants to be told of its silence.
     """
 
     def __init__(self) -> None:
@@ -36,6 +43,7 @@ class SeriesTable:
         self.banks = np.full(16, NOWHERE, np.int64)
         self.rows = np.full(16, NOWHERE, np.int64)
         self.sensors = np.full(16, NOWHERE, np.int64)
+        self.watched_ms = np.zeros(16, np.int64)
         self.dirty: set[int] = set()
         self._index: dict[tuple[str, str], int] = {}
         self._sensor_numbers: dict[str, int] = {}
@@ -66,6 +74,7 @@ class SeriesTable:
             self.banks = np.concatenate([self.banks, grow])
             self.rows = np.concatenate([self.rows, grow])
             self.sensors = np.concatenate([self.sensors, grow])
+            self.watched_ms = np.concatenate([self.watched_ms, np.zeros(series, np.int64)])
         self._index[sensor_id, quantity] = series
         self.sensor_ids.append(sensor_id)
         self.quantities.append(quantity)
@@ -74,8 +83,31 @@ class SeriesTable:
         self.dirty.add(series // CHUNK_SERIES)
         return series
 
-    def place(self, series: int, bank: int, row: int) -> None:
-        """Note where a series' row lies."""
+    def place(self, series: int, bank: int, row: int, watched_ms: int) -> None:
+        """Note where a series' row lies, and its period if its silence matters."""
         self.banks[series] = bank
         self.rows[series] = row
+        self.watched_ms[series] = watched_ms
         self.dirty.add(series // CHUNK_SERIES)
+
+
+@jit
+def find_banks(
+    ids: NDArray[np.int64],
+    time_ms: NDArray[np.int64],
+    values: NDArray[np.float64],
+    latest_ms: int,
+    banks: NDArray[np.int64],
+    found: NDArray[np.int64],
+) -> int:
+    """Write the bank of each reading of a batch; return it where all go to one and the same.
+
+    Otherwise ``NOWHERE``, as is written for a series without a row, and for a reading whose value
+    is not finite or whose time is not between 1970 and ``latest_ms``.
+    """
+    only = NOWHERE
+    for p in range(len(ids)):
+        usable = 0 <= time_ms[p] <= latest_ms and math.isfinite(values[p])
+        found[p] = banks[ids[p]] if usable and ids[p] >= 0 else NOWHERE
+        only = found[p] if p == 0 or found[p] == only else NOWHERE
+    return only

@@ -187,7 +187,7 @@ class _Restoration:
         lines = np.concatenate([np.empty((0, STORED)), *parts])
         waiting = np.flatnonzero(learner.series.banks[:count] == NOWHERE)
         leaders = self.read("watermark").arrays["leaders"]
-        learner.silence.restore(lines, learner.watched_periods(np.arange(count)), leaders)
+        learner.silence.restore(lines, learner.series.watched_ms[:count], leaders)
         infants = learner.nursery.infants
         learner.silence.wait(
             {one: len(infants[one].times_ms) if one in infants else 0 for one in waiting.tolist()}
