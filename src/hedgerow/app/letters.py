@@ -232,7 +232,6 @@ class KafkaPublisher:
             {
                 **client_config(kafka, "hedgerow-dlq"),
                 "enable.idempotence": True,
-                "linger.ms": kafka.linger_ms,
                 "compression.type": kafka.compression,
                 "message.max.bytes": 4_000_000,
                 "message.timeout.ms": 60_000,

@@ -76,10 +76,10 @@ class KafkaSettings(Section):
         6.0, ge=1, le=300, description="a dead worker's partitions move on after this"
     )
     linger_ms: float = Field(
-        5.0,
+        0.5,
         ge=0,
         le=1000,
-        description="how long outputs wait for a larger batch; 1 or 2 for less delay",
+        description="how long outputs wait for others; those of a fetch come at once anyway",
     )
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
         "lz4", description="of what is published"

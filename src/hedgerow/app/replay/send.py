@@ -161,7 +161,6 @@ class KafkaSender:
                 **client_config(kafka, "hedgerow-replay", on_error=self._on_error),
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",  # Java's, so that other clients agree
-                "linger.ms": kafka.linger_ms,
                 "compression.type": kafka.compression,
                 "message.timeout.ms": 60_000,
                 # Failures reach the user as one sentence, from here.
