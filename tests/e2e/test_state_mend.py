@@ -22,7 +22,7 @@ from hedgerow.app.city import city_model
 from hedgerow.app.settings import Gap, Settings, load_settings
 from hedgerow.app.state import mend
 from hedgerow.app.state.admin import state_admin
-from hedgerow.app.state.look import kept_states
+from hedgerow.app.state.kept import KeptStates, NotKept
 from hedgerow.app.state.mend import Mender, NotMended, Sight, mender
 from hedgerow.app.state.series_rollback import plan_series_rollback, rollback_series
 from hedgerow.models import Learner
@@ -223,7 +223,7 @@ async def test_going_back_learns_again_and_repeats_the_same_bytes(
         await one.rollback(plan)
         stored, _ = await learner_of(one, settings)
         assert (stored.generation, stored.next_offset) == (newest_state.generation - 1, half)
-        with pytest.raises(NotMended, match="has no generation to go back to"):
+        with pytest.raises(NotKept, match="cannot go back to what was before: kept are"):
             await one.plan_rollback(0, None)
     await again(run)
     async with mender(settings) as one:
@@ -236,7 +236,7 @@ async def test_going_back_learns_again_and_repeats_the_same_bytes(
 
 async def test_a_generation_that_is_not_kept_is_told(run: Run, settings: Settings) -> None:
     async with mender(settings) as one:
-        with pytest.raises(NotMended, match="cannot go back to generation 99: kept are"):
+        with pytest.raises(NotKept, match="cannot go back to generation 99: kept are"):
             await one.plan_rollback(0, 99)
         with pytest.raises(NotMended, match="begins anew as is"):
             await one.plan_partition(7)
@@ -375,7 +375,7 @@ async def test_a_series_that_was_not_there_cannot_go_back(run: Run, settings: Se
     async with mender(settings) as one:
         with pytest.raises(NotMended, match="holds nothing of h03 to go back to"):
             await plan_series_rollback(one, "h03", None)
-        with pytest.raises(NotMended, match="h00 cannot go back to 99: kept of"):
+        with pytest.raises(NotKept, match="cannot go back to generation 99: kept are"):
             await plan_series_rollback(one, "h00", 99)
     done = run.ask("state", "rollback", "h00", "--partition", "0")
     assert done.returncode == 2
@@ -404,4 +404,4 @@ async def test_a_plan_tells_what_a_gap_leaves_out(
 
 def kept(one: Mender, settings: Settings) -> AsyncIterator[tuple[Stored, Learner]]:
     log = LogFacts(settings.topics.readings, "", 1)
-    return kept_states(settings, one.store, partition(settings), log)
+    return KeptStates(settings, one.store, log).walk(partition(settings))

@@ -15,7 +15,7 @@ from typing import Protocol
 from hedgerow.agents.errors import StoreCorrupt
 from hedgerow.agents.ports import Partition, Stored
 from hedgerow.app.console.looks import Look, Whose, look
-from hedgerow.app.state.look import settled
+from hedgerow.app.state.kept import settled
 from hedgerow.models import EMPTY, CityModel, Registry
 from hedgerow.models.registry import CHUNK as REGISTRY
 from hedgerow.models.snapshot.restore import stored_registry

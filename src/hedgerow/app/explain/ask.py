@@ -20,7 +20,8 @@ from hedgerow.app.errors import AppError
 from hedgerow.app.explain.replay import Episode, Found, SeriesReplay
 from hedgerow.app.settings import Settings
 from hedgerow.app.state.admin import state_admin
-from hedgerow.app.state.look import Where, find_series, kept_states
+from hedgerow.app.state.kept import KeptStates
+from hedgerow.app.state.look import Where, find_series
 from hedgerow.models import EMPTY, Learner, series_key
 from hedgerow.models.explanation.explain import NothingToExplain
 from hedgerow.models.registry import CHUNK as REGISTRY
@@ -81,7 +82,8 @@ async def explain_series(
             return await _read(asked, None, learner)
         passed_ms: int | None = None
         near: tuple[Stored, Learner] | None = None
-        async for stored, learner in kept_states(settings, admin.store, where.partition, log):
+        kept = KeptStates(settings, admin.store, log)
+        async for stored, learner in kept.walk(where.partition):
             replay = SeriesReplay(learner, where.name, input_limits(settings), at_ms)
             passed_ms = replay.passed_ms
             if at_ms is None or passed_ms is None or replay.surely_by_ms <= at_ms:

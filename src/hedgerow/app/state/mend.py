@@ -18,14 +18,14 @@ from hedgerow.agents.ports import Partition, Stored
 from hedgerow.app.broker.readings_log import LogFacts, describe_log
 from hedgerow.app.broker.spans import Span, whole_spans
 from hedgerow.app.broker.topic_admin import admin_client
-from hedgerow.app.city import city_model
 from hedgerow.app.errors import AppError
 from hedgerow.app.settings import Settings
 from hedgerow.app.state.admin import StateAdmin, state_admin, whole
 from hedgerow.app.state.drain import Progress as ShowProgress
 from hedgerow.app.state.drain import begins_at, drain
-from hedgerow.app.state.look import find_series, kept_states, settled
-from hedgerow.models import EMPTY, Learner, Registry, series_key
+from hedgerow.app.state.kept import KeptStates, settled
+from hedgerow.app.state.look import find_series
+from hedgerow.models import EMPTY, Registry, series_key
 from hedgerow.models.inspection import SeriesFacts, facts
 from hedgerow.models.registry import CHUNK as REGISTRY
 from hedgerow.models.snapshot.moving import without
@@ -114,17 +114,21 @@ class Mender:
             self._log = await asyncio.to_thread(describe_log, self._kafka, self._topic)
         return self._log
 
+    async def kept(self) -> KeptStates:
+        """Return the kept states of the topic."""
+        return KeptStates(self.settings, self.store, await self.log())
+
     async def see(self, partition: Partition, wanted: Callable[[Name], bool]) -> Sight | None:
         """Look at the wanted series of a partition; ``None`` if nothing is stored."""
-        async for stored, learner in kept_states(
-            self.settings, self.store, partition, await self.log()
-        ):
-            names = tuple(learner.series.name(number) for number in range(learner.series_count))
-            epoch, _ = await self.store.standing(partition)
-            found = tuple(facts(learner, n) for n, name in enumerate(names) if wanted(name))
-            bare = Stored(stored.generation, stored.next_offset, stored.log_id, {}, stored.progress)
-            return Sight(partition, epoch, bare, found, names)
-        return None
+        state = await (await self.kept()).newest(partition)
+        if state is None:
+            return None
+        stored, learner = state
+        names = tuple(learner.series.name(number) for number in range(learner.series_count))
+        epoch, _ = await self.store.standing(partition)
+        found = tuple(facts(learner, n) for n, name in enumerate(names) if wanted(name))
+        bare = Stored(stored.generation, stored.next_offset, stored.log_id, {}, stored.progress)
+        return Sight(partition, epoch, bare, found, names)
 
     async def see_matching(self, partition: Partition, pattern: str) -> Sight | None:
         """Look at the series of a partition whose key matches; ``None`` if nothing is stored."""
@@ -235,24 +239,21 @@ class Mender:
     # ---------------------------------------------------------------- rollback
 
     async def plan_rollback(self, number: int, generation: int | None) -> Rollback:
-        """Say what going back will do; changes nothing."""
+        """Say what going back will do; changes nothing.
+
+        Raises
+        ------
+        NotKept
+            If there is no such generation.
+        StoreCorrupt, SnapshotError
+            If it cannot be used.
+        """
         self.admin.no_workers()
         partition = self._partition(number)
-        kept = await self.store.kept(partition)
-        if len(kept) < 2:  # noqa: PLR2004 - the newest and one to go back to
-            raise NotMended(
-                f"{partition} has no generation to go back to: kept is {told(kept) or 'nothing'}. "
-                f"With checkpoint.keep = {self.settings.checkpoint.keep} so many are, from as many "
-                "checkpoints on"
-            )
-        newest, *older = kept
-        to = next((one for one in older if generation in {None, one.generation}), None)
-        if to is None:
-            raise NotMended(
-                f"{partition} cannot go back to generation {generation}: kept are {told(kept)}, "
-                "and the first of them is what stands"
-            )
-        await self._check(partition, to)
+        kept = await self.kept()
+        to = await kept.before(partition, generation)
+        await kept.one(partition, to.generation)  # can it be used?
+        newest = (await self.store.kept(partition))[0]
         span = await self._span(partition)
         gone = max(0, span.earliest - to.next_offset)
         lost = (
@@ -293,14 +294,6 @@ class Mender:
             raise NotMended(f"{plan.partition} was saved meanwhile; look again and repeat")
         await self.store.revert(claim, plan.to.generation)
 
-    async def _check(self, partition: Partition, to: Stored) -> None:
-        """Make sure that what is gone back to can be used."""
-        stored = await self.store.peek_at(partition, to.generation)
-        if stored is not None:
-            limit = self.settings.input.max_series
-            city = city_model(self.settings)
-            await asyncio.to_thread(Learner.restore, city, stored.chunks, max_series=limit)
-
     def _partition(self, number: int) -> Partition:
         return Partition(self._topic, number)
 
@@ -310,11 +303,6 @@ async def mender(settings: Settings) -> AsyncIterator[Mender]:
     """Connect, for the length of an ``async with`` block."""
     async with state_admin(settings) as admin:
         yield Mender(settings, admin)
-
-
-def told(kept: Sequence[Stored]) -> str:
-    """List generations for people."""
-    return ", ".join(f"{one.generation} (at offset {one.next_offset:,})" for one in kept)
 
 
 def left_open(now: SeriesFacts, then: SeriesFacts | None = None) -> str:

@@ -7,17 +7,15 @@ and is not learned again: learned again from the log it would be what it is now.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from hedgerow.agents.holding import Holding
 from hedgerow.agents.ports import Partition, Stored
-from hedgerow.app.city import city_model
 from hedgerow.app.state.admin import whole
 from hedgerow.app.state.drain import Progress as ShowProgress
-from hedgerow.app.state.look import find_series, settled
-from hedgerow.app.state.mend import Mender, Name, NotMended, Sight, left_open, told
-from hedgerow.models import Learner, Registry
+from hedgerow.app.state.look import find_series
+from hedgerow.app.state.mend import Mender, Name, NotMended, Sight, left_open
+from hedgerow.models import Learner
 from hedgerow.models.bank.series import NOWHERE
 from hedgerow.models.inspection import SeriesFacts, facts
 from hedgerow.models.snapshot.moving import with_series_of
@@ -49,8 +47,12 @@ async def plan_series_rollback(mender: Mender, key: str, generation: int | None)
 
     Raises
     ------
+    NotKept
+        If there is no such generation.
     NotMended
-        If there is no such generation, or the series was not in it.
+        If the series was not in it.
+    StoreCorrupt, SnapshotError
+        If it cannot be used.
     """
     mender.admin.no_workers()
     partitions = await mender.admin.partitions()
@@ -58,16 +60,10 @@ async def plan_series_rollback(mender: Mender, key: str, generation: int | None)
     sight = await mender.see(where.partition, lambda name: name == where.name)
     if sight is None:
         raise NotMended(f"nothing is stored of {where.partition} any more")
-    kept = await mender.store.kept(where.partition)
-    to = next((one for one in kept[1:] if generation in {None, one.generation}), None)
-    if to is None:
-        raise NotMended(
-            f"{key} cannot go back to {'what was before' if generation is None else generation}: "
-            f"kept of {where.partition} are the generations {told(kept)}, and the first of them is "
-            f"what stands (checkpoint.keep = {mender.settings.checkpoint.keep})"
-        )
+    kept = await mender.kept()
+    to = await kept.before(where.partition, generation)
     registry = await mender.registry_of(where.partition)
-    older = await _older(mender, where.partition, to.generation, registry)
+    _, older = await kept.one(where.partition, to.generation, registry)
     then = _known(older, where.name, key, to)
     now = sight.series[0] if sight.series else None
     has = f"where it has {now.learned:,} now" if now else "where nothing is known of it now"
@@ -90,35 +86,19 @@ async def rollback_series(mender: Mender, plan: SeriesRollback, show: ShowProgre
 
     Raises
     ------
-    NotMended
+    NotKept
         If the generation was let go since it was planned.
     """
     mender.admin.no_workers()
     registry = await mender.registry_of(plan.partition)
     # Before the partition is saved: a checkpoint lets go of the oldest generation.
-    older = await _older(mender, plan.partition, plan.generation, registry)
+    _, older = await (await mender.kept()).one(plan.partition, plan.generation, registry)
     held: Holding = await mender.drained(plan.partition, show)
     back = with_series_of(held.learner, older, plan.name)
     log_id = (await mender.log()).log_id
     checkpoint = whole(back, held.generation, held.next_offset, log_id, held.progress)
     await mender.store.save(held.claim, checkpoint)
     return held.next_offset
-
-
-async def _older(
-    mender: Mender, partition: Partition, generation: int, registry: Registry
-) -> Learner:
-    """Read a generation, by the settings and the registry of now."""
-    stored = await settled(mender.store.peek_at, partition, generation)
-    if stored is None:
-        raise NotMended(f"generation {generation} of {partition} was let go; look again and repeat")
-    return await asyncio.to_thread(
-        Learner.restore,
-        city_model(mender.settings),
-        stored.chunks,
-        max_series=mender.settings.input.max_series,
-        registry=registry,
-    )
 
 
 def _known(older: Learner, name: Name, key: str, to: Stored) -> SeriesFacts:
