@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hedgerow.models import CityModel, Learner, Profile, ProfileError, RiverExpert
 from hedgerow.models.bank import layout as at
-from hedgerow.models.bank.layout import row_layout
+from hedgerow.models.bank.planes import row_layout
 from hedgerow.models.experts import signals
 from hedgerow.models.profile import MOST_COMPANIONS
 from hedgerow.models.snapshot.moving import deal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hedgerow.models import CityModel, ModelError, Profile, ProfileError, SensorFacts
-from hedgerow.models.bank.layout import row_layout
+from hedgerow.models.bank.planes import row_layout
 
 
 @pytest.mark.parametrize(

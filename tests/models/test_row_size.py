@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hedgerow.models import AlertSwitches, Profile
-from hedgerow.models.bank.layout import row_layout
+from hedgerow.models.bank.planes import row_layout
 
 MINIMAL = Profile(
     "minimal", experts=("holt",), horizons=(1,), drift=False, alerts=AlertSwitches(anomaly=False)

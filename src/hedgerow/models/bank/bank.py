@@ -17,7 +17,8 @@ from hedgerow.models.aggregation import RULES
 from hedgerow.models.alerts.episodes import EVENT_SIZE, MOST_EVENTS, Events, Rules
 from hedgerow.models.bank import kernel
 from hedgerow.models.bank import rows as row_places
-from hedgerow.models.bank.layout import PHASE, SLOT, RowLayout, row_layout
+from hedgerow.models.bank.layout import PHASE, SLOT, RowLayout
+from hedgerow.models.bank.planes import row_layout
 from hedgerow.models.errors import SnapshotError
 from hedgerow.models.experts.catalogue import NAIVE_EXPERTS
 from hedgerow.models.experts.companions import Company

@@ -9,7 +9,8 @@ from datetime import datetime
 import numpy as np
 from river.time_series.base import Forecaster
 
-from hedgerow.models.bank.layout import HEAD, HOLT_LEVEL, HOLT_TREND, SEEN, SURPRISE, row_layout
+from hedgerow.models.bank.layout import HEAD, HOLT_LEVEL, HOLT_TREND, SEEN, SURPRISE
+from hedgerow.models.bank.planes import row_layout
 from hedgerow.models.estimators.standardised import Features, finite
 from hedgerow.models.experts.catalogue import LEVEL_RATES
 from hedgerow.models.experts.features import (

@@ -82,7 +82,7 @@ def input_map(layout: RowLayout) -> InputMap:
 
     Examples
     --------
-    >>> from hedgerow.models.bank.layout import row_layout
+    >>> from hedgerow.models.bank.planes import row_layout
     >>> from hedgerow.models import Profile
     >>> found = input_map(row_layout(Profile(horizons=(1, 3)), 3_600_000))
     >>> [NAMES[i] for i in found.common[0][[1, 2, 11]]]
