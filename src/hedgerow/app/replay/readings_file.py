@@ -13,7 +13,6 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -136,22 +135,9 @@ class ReadingsFile:
     def rows(self) -> Iterator[Row | BadRow]:
         """Read the file once, from its beginning."""
         build = _RowBuilder(self._columns)
-        with self._readable():
+        try:
             for line, cells in self._cells():
                 yield build.row(line, cells)
-        self._fraction = 1.0
-
-    def sensor_ids(self) -> set[str]:
-        """Return who sends in the file; no messages are made of its rows, which takes longer."""
-        with self._readable():
-            named = (cells[_SENSOR] for _, cells in self._cells() if cells)
-            return {str(cell) for cell in named if cell and isinstance(cell, str | int)}
-
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        """Say which file cannot be read, and why."""
-        try:
-            yield
         except UnicodeDecodeError as error:
             raise InputFileError(
                 f"{self._path} is not UTF-8 text (a byte "
@@ -159,6 +145,7 @@ class ReadingsFile:
             ) from error
         except (OSError, EOFError, csv.Error) as error:
             raise InputFileError(f"{self._path} cannot be read: {error}") from error
+        self._fraction = 1.0
 
     def _cells(self) -> Iterator[tuple[int, Sequence[Cell]]]:
         if self._format == [".parquet"]:
