@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from stack.fixtures import Stack
 
+from hedgerow.agents.errors import StoreCorrupt
 from hedgerow.agents.ports import NoProbe, Partition, Progress
 from hedgerow.app.console.asking import Asking
 from hedgerow.app.console.board import Board
@@ -45,14 +46,15 @@ class Nowhere:
     def look(self, sensor_id: str, quantity: str) -> Look | None:
         return None
 
-    def past(self, sensor_id: str, quantity: str) -> list[Sample]:
-        return []
+    def past(self, sensor_id: str, quantity: str) -> list[Sample] | None:
+        return None
 
 
 class Elsewhere:
     """A worker that learns some series and stores checkpoints."""
 
     def __init__(self, redis: Redis) -> None:
+        self.redis = redis
         self.store = RedisStateStore(
             redis, prefix=uuid.uuid4().hex, group="g", probe=NoProbe(), keep=3
         )
@@ -305,6 +307,75 @@ async def test_the_worker_that_learns_a_series_is_asked_how_it_was_weighed_befor
     weights = held.weights[0]
     assert weights.times == [START + hour * HOUR for hour in (10, 30, 59)]
     assert weights.weights[weights.experts.index("day")][:2] == [0.25, 0.25]
+
+
+async def test_a_question_is_answered_once_and_by_who_knows(asking: Asking) -> None:
+    answered: list[str] = []
+
+    def past(sensor_id: str, _: str) -> list[Sample] | None:
+        answered.append(sensor_id)
+        return None if sensor_id == "unknown" else [(START, {1: {"day": 1.0}})]
+
+    unknown = Whose(PARTITION, "unknown", "")
+    for whose in (WHOSE, unknown):
+        assert await asking.ask(whose) is None
+    for _ in range(3):
+        await asking.answer([PARTITION], past)
+    assert answered == ["s-100", "unknown"]
+    assert await asking.ask(WHOSE) == [(START, {1: {"day": 1.0}})]
+    assert await asking.ask(unknown) is None, "asked again"
+    await asking.answer([PARTITION], past)
+    assert answered == ["s-100", "unknown", "unknown"]
+
+
+async def test_a_series_that_is_learned_here_is_looked_at_once_and_asked_of_nobody(
+    elsewhere: Elsewhere, asking: Asking, now: list[float]
+) -> None:
+    elsewhere.learn(60)
+    looked: list[str] = []
+
+    class Here:
+        def look(self, sensor_id: str, quantity: str) -> Look | None:
+            looked.append(sensor_id)
+            return look(elsewhere.learner, sensor_id, quantity)
+
+        def past(self, sensor_id: str, quantity: str) -> list[Sample] | None:
+            return [(START, {1: {"day": 1.0}})]
+
+    board, weighings = Board(), Weighings()
+    board.prediction(record(59), 0)
+    board.watch("s-100")
+    await Closer(board, Insight(Here(), None, asking), weighings, clock=lambda: now[0]).go_on()
+    held = weighings.held("s-100")
+    assert held is not None
+    assert held.weights[0].times == [START, START + 59 * HOUR]
+    assert looked == ["s-100"]
+    asked: list[str] = []
+    await asking.answer([PARTITION], lambda sensor_id, _: asked.append(sensor_id))
+    assert not asked
+
+
+@pytest.mark.parametrize("generation", [1, 3])
+async def test_a_damaged_checkpoint_is_passed_over_unless_it_is_the_newest(
+    elsewhere: Elsewhere, insight: Insight, generation: int
+) -> None:
+    for _ in range(3):
+        elsewhere.learn(60)
+        await elsewhere.save()
+    [damaged] = [
+        one
+        for one in [
+            await elsewhere.store._manifest(PARTITION),
+            *await elsewhere.store._before(PARTITION),
+        ]
+        if one is not None and one.generation == generation
+    ]
+    await elsewhere.redis.delete(*damaged.chunks.values())
+    if generation == 3:
+        with pytest.raises(StoreCorrupt):
+            await insight.past(WHOSE)
+    else:
+        assert [one.generation for one in await insight.past(WHOSE)] == [2, 3]
 
 
 async def test_where_nobody_answers_the_checkpoints_are_the_past(

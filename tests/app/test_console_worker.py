@@ -193,7 +193,7 @@ async def test_every_series_has_a_past_without_having_been_looked_at() -> None:
         for horizon, weights in was.items():
             assert told[horizon] == pytest.approx(weights, abs=1e-3)
             assert list(told[horizon]) == list(weights)
-    assert here.past("nobody", "") == []
+    assert here.past("nobody", "") is None
 
 
 async def test_the_past_stays_small_and_reaches_back_to_the_beginning() -> None:

@@ -166,14 +166,14 @@ async def test_a_store_restored_from_before_the_claim_is_told_from_a_newer_claim
 async def test_a_flip_whose_answer_was_lost_may_be_repeated(redis: Redis) -> None:
     store = RedisStateStore(redis, prefix=uuid.uuid4().hex, group="g")
     claim = await store.claim(PARTITION)
-    flip, answers = store._flip, []
+    flip, answers = store._scripts.flip, []
 
     async def twice(**arguments: object) -> object:
         answers.append(await flip(**arguments))  # this one never arrives
         answers.append(await flip(**arguments))
         return answers[-1]
 
-    store._flip = twice  # type: ignore[assignment]
+    store._scripts.flip = twice  # type: ignore[assignment]
     assert await store.save(claim, checkpoint(0, 1, {"a": b"1"})) == 1
     assert answers == [[1, 1], [1, 1]]
 

@@ -2,8 +2,8 @@
 
 Before: somebody chose a series that is learned elsewhere, of which Redis keeps the last checkpoints
 only. After: `past` of that worker answers within a second or two. The question is a note beside the
-state of the partition, and so is the answer; both are gone soon. A worker without a console does
-not answer, and then the kept checkpoints are all there is.
+state of the partition until it is answered, and so is the answer; both are gone soon. A worker
+without a console does not answer, and then the kept checkpoints are all there is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from hedgerow.agents.ports import Partition
 from hedgerow.app.console.background import Background
 from hedgerow.app.console.looks import Whose
 from hedgerow.app.console.views import Sample
-from hedgerow.app.state.store import partition_key, unavailable
+from hedgerow.app.state.failures import unavailable
+from hedgerow.app.state.keys import Keys
 
 logger = logging.getLogger(__name__)
 
@@ -40,37 +41,45 @@ class Asking:
     redis : Redis
         Bytes in, bytes out.
     prefix, group : str
-        Parts of the keys, as in `hedgerow.app.state.store`.
+        Parts of the keys, as in `hedgerow.app.state.keys`.
     """
 
     def __init__(self, redis: Redis, *, prefix: str, group: str) -> None:
         self._redis = redis
-        self._prefix = prefix
-        self._group = group
+        self._keys = Keys(prefix, group)
 
     async def ask(self, whose: Whose) -> list[Sample] | None:
         """Return what was answered, ``None`` while it was not; raises `PortError`."""
-        told = await self._read(self._told(whose))
+        told = await self._read(self._keys.told(*whose))
         if told is not None:
             with suppress(msgspec.DecodeError):  # an answer of another release is none
                 return list[Sample](_answer.decode(told))
         question = (whose.sensor_id, whose.quantity)
         asked = await self._asked(whose.partition)
         if question not in asked:
-            await self._write(self._key(whose.partition, "asked"), [*asked, question][-MOST_ASKED:])
+            await self._write(self._keys.asked(whose.partition), [*asked, question][-MOST_ASKED:])
         return None
 
     async def answer(
-        self, partitions: Iterable[Partition], past: Callable[[str, str], list[Sample]]
+        self, partitions: Iterable[Partition], past: Callable[[str, str], list[Sample] | None]
     ) -> None:
-        """Answer what was asked about these partitions; raises `PortError`."""
+        """Answer what was asked about these partitions, once; raises `PortError`.
+
+        A question that comes meanwhile goes with the answered ones, and is asked again: who asks
+        looks every time whether it still stands.
+        """
         for partition in partitions:
-            for sensor_id, quantity in await self._asked(partition):
-                key = self._told(Whose(partition, sensor_id, quantity))
-                await self._write(key, past(sensor_id, quantity))
+            questions = await self._asked(partition)
+            for sensor_id, quantity in questions:
+                noted = past(sensor_id, quantity)
+                if noted is not None:
+                    await self._write(self._keys.told(partition, sensor_id, quantity), noted)
+            if questions:
+                with unavailable():
+                    await self._redis.unlink(self._keys.asked(partition))
 
     async def _asked(self, partition: Partition) -> list[tuple[str, str]]:
-        body = await self._read(self._key(partition, "asked"))
+        body = await self._read(self._keys.asked(partition))
         with suppress(msgspec.DecodeError):
             return [] if body is None else _questions.decode(body)
         return []
@@ -84,12 +93,6 @@ class Asking:
         with unavailable():
             await self._redis.set(key, msgspec.json.encode(value), ex=KEPT_SECONDS)
 
-    def _told(self, whose: Whose) -> str:
-        return self._key(whose.partition, f"told:{whose.sensor_id}/{whose.quantity}")
-
-    def _key(self, partition: Partition, name: str) -> str:
-        return partition_key(self._prefix, self._group, partition, name)
-
 
 class Answering(Background):
     """Listens for questions about the partitions that a worker holds, as long as it runs."""
@@ -98,7 +101,7 @@ class Answering(Background):
         self,
         asking: Asking,
         held: Callable[[], Collection[Partition]],
-        past: Callable[[str, str], list[Sample]],
+        past: Callable[[str, str], list[Sample] | None],
     ) -> None:
         self._asking = asking
         self._held = held

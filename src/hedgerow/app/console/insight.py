@@ -16,6 +16,7 @@ from hedgerow.app.console.asking import Asking
 from hedgerow.app.console.checkpoints import Checkpoints
 from hedgerow.app.console.looks import Look, Whose
 from hedgerow.app.console.views import Sample
+from hedgerow.app.state.kept import DAMAGE
 
 ASK_SECONDS = 3.0  # between two questions for a partition's newest checkpoint
 MOST_LOOKS = 256
@@ -28,8 +29,8 @@ class Here(Protocol):
     def look(self, sensor_id: str, quantity: str) -> Look | None:
         """Look at a series, ``None`` if it is learned elsewhere."""
 
-    def past(self, sensor_id: str, quantity: str) -> list[Sample]:
-        """Return how it was weighed before, as far as that was noted."""
+    def past(self, sensor_id: str, quantity: str) -> list[Sample] | None:
+        """Return how it was weighed before, as far as noted; ``None`` if learned elsewhere."""
 
 
 class _Newest(NamedTuple):
@@ -88,14 +89,21 @@ class Insight:
 
         ``None`` while that one has not answered; raises what `now` does.
         """
-        if self._asking is None or self._here.look(whose.sensor_id, whose.quantity) is not None:
-            return self._here.past(whose.sensor_id, whose.quantity)
-        return await self._asking.ask(whose)
+        noted = self._here.past(whose.sensor_id, whose.quantity)
+        if noted is None and self._asking is not None:
+            return await self._asking.ask(whose)
+        return noted or []
 
     async def past(self, whose: Whose) -> list[Look]:
-        """Look at a series in every kept checkpoint, the oldest first; raises what `now` does."""
-        generations = await self._generations(whose.partition)
-        found = [await self._stored(whose, one) for one in reversed(generations[:MOST_PAST])]
+        """Look at a series in every kept checkpoint, the oldest first; raises what `now` does.
+
+        An older one that cannot be used is passed over, as by all who look through them.
+        """
+        generations = (await self._generations(whose.partition))[:MOST_PAST]
+        found = [
+            await self._stored(whose, one, older=one != generations[0])
+            for one in reversed(generations)
+        ]
         return [one for one in found if one is not None]
 
     async def _generations(self, partition: Partition) -> list[int]:
@@ -109,12 +117,17 @@ class Insight:
             self._newest[partition] = known
         return known.generations
 
-    async def _stored(self, whose: Whose, generation: int) -> Look | None:
+    async def _stored(self, whose: Whose, generation: int, *, older: bool = False) -> Look | None:
         if self._checkpoints is None:
             return None
         place = whose, generation
         if place not in self._looks:
-            self._looks[place] = await self._checkpoints.look(whose, generation)
+            try:
+                self._looks[place] = await self._checkpoints.look(whose, generation)
+            except DAMAGE:
+                if not older:
+                    raise
+                self._looks[place] = None
             if len(self._looks) > MOST_LOOKS:
                 self._looks.popitem(last=False)
         return self._looks[place]

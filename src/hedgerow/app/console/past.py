@@ -50,13 +50,13 @@ class Past(Background):
 
     Examples
     --------
-    Of a worker that holds nothing there is nothing to tell:
+    A worker that holds nothing has nothing to tell:
 
     >>> from types import SimpleNamespace
     >>> past = Past(SimpleNamespace(all=list))
     >>> asyncio.run(past.note())
-    >>> past.of("bridge-7", "")
-    []
+    >>> past.of("bridge-7", "") is None
+    True
     """
 
     def __init__(self, holdings: Holdings) -> None:
@@ -74,16 +74,19 @@ class Past(Background):
         """Note all series."""
         await self.note()
 
-    def of(self, sensor_id: str, quantity: str) -> list[Sample]:
-        """Return the weights of a series at the moments that were noted, the oldest first."""
+    def of(self, sensor_id: str, quantity: str) -> list[Sample] | None:
+        """Return the weights of a series at the moments that were noted, the oldest first.
+
+        ``None`` if it is not learned here.
+        """
         for holding in self._holdings.all():
             learner, number = holding.learner, holding.claim.partition.number
             series = learner.series.find(sensor_id, quantity)
-            if series == NOWHERE or learner.series.banks[series] == NOWHERE:
+            if series == NOWHERE:
                 continue
-            bank, row = int(learner.series.banks[series]), int(learner.series.rows[series])
-            if self._is_new(number, learner):
+            if learner.series.banks[series] == NOWHERE or self._is_new(number, learner):
                 return []
+            bank, row = int(learner.series.banks[series]), int(learner.series.rows[series])
             layout, absent = learner.banks[bank].layout, learner.banks[bank].setup.absent_absolute
             taking_part = np.flatnonzero(~absent).tolist()
             samples: dict[int, Sample] = {}
@@ -98,7 +101,7 @@ class Past(Background):
                     {h: {layout.experts[i]: ws[i] for i in taking_part} for h, ws in horizons},
                 )
             return list(samples.values())
-        return []
+        return None
 
     async def note(self) -> None:
         """Note all series as they are weighed now."""

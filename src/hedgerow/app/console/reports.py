@@ -17,7 +17,8 @@ from redis.asyncio import Redis
 from hedgerow.agents.errors import PortError
 from hedgerow.agents.ports import Partition
 from hedgerow.app.console.background import Background
-from hedgerow.app.state.store import partition_key, unavailable
+from hedgerow.app.state.failures import unavailable
+from hedgerow.app.state.keys import Keys
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +65,12 @@ class Reports:
     redis : Redis
         Bytes in, bytes out.
     prefix, group, topic : str
-        Parts of the keys, as in `hedgerow.app.state.store`.
+        Parts of the keys, as in `hedgerow.app.state.keys`.
     """
 
     def __init__(self, redis: Redis, *, prefix: str, group: str, topic: str) -> None:
         self._redis = redis
-        self._prefix = prefix
-        self._group = group
+        self._keys = Keys(prefix, group)
         self._topic = topic
 
     async def write(self, reports: Iterable[Report]) -> None:
@@ -94,8 +94,7 @@ class Reports:
         return found
 
     def _key(self, partition: int) -> str:
-        place = Partition(self._topic, partition)
-        return partition_key(self._prefix, self._group, place, "holder")
+        return self._keys.holder(Partition(self._topic, partition))
 
 
 class Reporter(Background):

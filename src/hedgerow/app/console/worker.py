@@ -104,6 +104,6 @@ class HeldHere:
         looks = (look(holding.learner, sensor_id, quantity) for holding in self._holdings.all())
         return next((one for one in looks if one is not None), None)
 
-    def past(self, sensor_id: str, quantity: str) -> list[Sample]:
-        """Return how a series was weighed before, the oldest first; none if not held here."""
-        return [] if self._past is None else self._past.of(sensor_id, quantity)
+    def past(self, sensor_id: str, quantity: str) -> list[Sample] | None:
+        """Return how a series was weighed before, the oldest first; ``None`` if not held here."""
+        return None if self._past is None else self._past.of(sensor_id, quantity)

@@ -28,6 +28,7 @@ from hedgerow.app.doctor.log import examine_log
 from hedgerow.app.errors import AccessRefused, AppError, BrokerUnavailable, SettingsError
 from hedgerow.app.registry.table import read_table
 from hedgerow.app.settings import Settings
+from hedgerow.app.state.keys import doctor_key
 from hedgerow.topics import TopicSpec
 
 OLDEST_REDIS = (6, 2)
@@ -176,7 +177,7 @@ def _redis_version(info: dict[str, str | int]) -> Check:
 def _redis_writable(client: Redis, prefix: str) -> Check:
     try:
         write = client.register_script("return redis.call('SET', KEYS[1], '1', 'PX', '1000')")
-        write(keys=[f"{prefix}:doctor"])
+        write(keys=[doctor_key(prefix)])
     except RedisError as error:
         advice = "a worker must write and run scripts: a primary, and the user of docs/security.md"
         return Check("redis writes", Status.FAIL, str(error), advice)

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from hedgerow.agents.errors import LogChanged, StoreCorrupt
 from hedgerow.app.broker.readings_log import LogFacts, partitions_changed
-from hedgerow.app.state.store import unavailable
+from hedgerow.app.state.failures import unavailable
+from hedgerow.app.state.keys import Keys
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -37,13 +38,13 @@ class RedisCensus:
     client : Redis
         Bytes in, bytes out.
     prefix, group, topic : str
-        Parts of the key, as in `hedgerow.app.state.store`.
+        Parts of the key, as in `hedgerow.app.state.keys`.
     """
 
     def __init__(self, client: Redis, *, prefix: str, group: str, topic: str) -> None:
         self._redis = client
         self._topic = topic
-        self._key = f"{prefix}:{{{group}:{topic}}}:census"
+        self._key = Keys(prefix, group).census(topic)
 
     async def read(self) -> Census | None:
         """Return what is written down, ``None`` if nothing is."""

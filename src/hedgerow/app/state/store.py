@@ -1,15 +1,6 @@
 """Redis as the state store: one fenced unit of snapshot and offset for each partition.
 
-Keys of a partition share a hash tag, so that they live in one slot of a Redis Cluster::
-
-    hedgerow:{group:topic:3}:state                hash: epoch, token, generation, manifest,
-                                                  previous (the manifest before), older (a
-                                                  list of those before that, where more are
-                                                  to be kept), staged (one that a move of
-                                                  series has made ready)
-    hedgerow:{group:topic:3}:chunks               set: every chunk key ever written, until swept
-    hedgerow:{group:topic:3}:chunk:TOKEN:7:bank…  one chunk, never overwritten
-    hedgerow:{group:topic:3}:writable             for a second: whether writing works
+What lies under which name stands in `keys`, what Redis does in one call in `scripts`.
 
 Chunks are written first; then one Lua call puts the new manifest in place, if and only if
 token and generation are those this worker last wrote. Until that call the old snapshot
@@ -28,22 +19,18 @@ from contextlib import contextmanager, suppress
 
 from msgspec.structs import replace
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as TooSlow
 
 from hedgerow.agents.errors import (
     Fenced,
     GenerationMoved,
-    Refused,
     RolledBack,
     StoreCorrupt,
     StoreTooNew,
     StoreUnavailable,
 )
 from hedgerow.agents.ports import Checkpoint, Claim, NoProbe, Partition, Probe, Stored
-from hedgerow.app.access.reach import why_no_redis
-from hedgerow.app.access.redis import refusal
+from hedgerow.app.state.failures import unavailable
+from hedgerow.app.state.keys import Keys
 from hedgerow.app.state.manifest import (
     VERSION,
     Manifest,
@@ -52,64 +39,11 @@ from hedgerow.app.state.manifest import (
     encode_manifest,
     split_list,
 )
+from hedgerow.app.state.scripts import REFUSED_GENERATION, REFUSED_TOKEN, Scripts
 
 logger = logging.getLogger(__name__)
 
-CLAIM = """
-if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
-  return tonumber(redis.call('HGET', KEYS[1], 'epoch'))
-end
-redis.call('HSET', KEYS[1], 'token', ARGV[1])
-return redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-"""
-
-# An answer that was lost is asked for again: the same flip a second time succeeds.
-FLIP = """
-local held = redis.call('HMGET', KEYS[1], 'token', 'generation', 'epoch', 'manifest')
-if held[1] ~= ARGV[1] then return {-1, tonumber(held[3] or '0') or -1} end
-local generation = tonumber(held[2] or '0') or -1
-if generation == ARGV[2] + 1 and held[4] == ARGV[3] then return {1, generation} end
-if generation ~= tonumber(ARGV[2]) then return {-2, generation} end
-if held[4] then redis.call('HSET', KEYS[1], 'previous', held[4]) end
-redis.call('HSET', KEYS[1], 'generation', generation + 1, 'manifest', ARGV[3])
-return {1, generation + 1}
-"""
-
-DROP_PREVIOUS = """
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-return redis.call('HDEL', KEYS[1], 'previous', 'older')
-"""
-
-RETIRE_PREVIOUS = """
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'older', ARGV[2])
-return redis.call('HDEL', KEYS[1], 'previous')
-"""
-
-REVERT = """
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'manifest', ARGV[3], 'older', ARGV[4])
-redis.call('HDEL', KEYS[1], 'previous')
-return 1
-"""
-
-STAGE = """
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'staged', ARGV[2])
-return 1
-"""
-
-# What was before belongs to other partitions: it must not be gone back to.
-PROMOTE = """
-local held = redis.call('HMGET', KEYS[1], 'staged', 'epoch')
-if not held[1] then return 0 end
-redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'manifest', held[1], 'token', '')
-redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-return redis.call('HDEL', KEYS[1], 'staged', 'previous', 'older')
-"""
-
 LEAST_KEPT = 2  # generations: the newest, and the one to go back to when it is damaged
-REFUSED_TOKEN, REFUSED_GENERATION = -1, -2
 CHUNKS_AT_ONCE = 8  # read
 BYTES_AT_ONCE = 4 * 2**20  # written: Redis has to answer for them within its timeout
 
@@ -140,16 +74,9 @@ class RedisStateStore:
     ) -> None:
         self._redis = client
         self._probe = probe or NoProbe()
-        self._prefix = prefix
-        self._group = group
-        self._claim = client.register_script(CLAIM)
-        self._flip = client.register_script(FLIP)
+        self._keys = Keys(prefix, group)
+        self._scripts = Scripts(client)
         self._keep = keep
-        self._drop_previous = client.register_script(DROP_PREVIOUS)
-        self._retire_previous = client.register_script(RETIRE_PREVIOUS)
-        self._revert = client.register_script(REVERT)
-        self._stage = client.register_script(STAGE)
-        self._promote = client.register_script(PROMOTE)
         self._attempts = itertools.count(1)
         self._written: dict[str, Manifest] = {}
 
@@ -157,13 +84,13 @@ class RedisStateStore:
         """Take the partition under a new random token."""
         token = secrets.token_hex(8)
         with unavailable():
-            epoch = await self._claim(keys=[self._key(partition, "state")], args=[token])
+            epoch = await self._scripts.claim(keys=[self._keys.state(partition)], args=[token])
         return Claim(partition, int(epoch), token)
 
     async def holds(self, claim: Claim) -> bool:
         """Tell whether the claim's token is the one stored."""
         with unavailable():
-            token = await self._redis.hget(self._key(claim.partition, "state"), "token")
+            token = await self._redis.hget(self._keys.state(claim.partition), "token")
         return token == claim.token.encode()
 
     async def load(self, claim: Claim) -> Stored | None:
@@ -200,8 +127,8 @@ class RedisStateStore:
             raise StoreCorrupt(f"no generation before the stored one is kept of {claim.partition}")
         manifest, older = before[left[0]], before[left[0] + 1 :]
         with unavailable():
-            done = await self._revert(
-                keys=[self._key(claim.partition, "state")],
+            done = await self._scripts.revert(
+                keys=[self._keys.state(claim.partition)],
                 args=[
                     claim.token, manifest.generation, encode_manifest(manifest), encode_list(older)
                 ],
@@ -213,7 +140,7 @@ class RedisStateStore:
     async def check_writable(self, claim: Claim) -> None:
         """Write a key that expires after a second."""
         with unavailable():
-            await self._redis.set(self._key(claim.partition, "writable"), b"1", px=1000)
+            await self._redis.set(self._keys.writable(claim.partition), b"1", px=1000)
 
     async def peek(self, partition: Partition, kinds: Sequence[str] = ()) -> Stored | None:
         """Read the snapshot without claiming the partition, or its chunks of these kinds."""
@@ -241,15 +168,17 @@ class RedisStateStore:
         """Write the chunks, then put the manifest in place."""
         partition = claim.partition
         new, manifest = self._named(claim, checkpoint)
-        state = self._key(partition, "state")
+        state = self._keys.state(partition)
         # Before, not after: one generation more at once would need more memory.
         if self._keep > LEAST_KEPT:
             older = (await self._before(partition))[: self._keep - LEAST_KEPT]
             with unavailable():
-                await self._retire_previous(keys=[state], args=[claim.token, encode_list(older)])
+                await self._scripts.retire_previous(
+                    keys=[state], args=[claim.token, encode_list(older)]
+                )
         else:
             with unavailable():
-                await self._drop_previous(keys=[state], args=[claim.token])
+                await self._scripts.drop_previous(keys=[state], args=[claim.token])
         await self._sweep(partition)
         try:
             with unavailable():
@@ -262,7 +191,7 @@ class RedisStateStore:
             raise
         with unavailable():
             self._probe.at("written")
-            verdict, number = await self._flip(
+            verdict, number = await self._scripts.flip(
                 keys=[state],
                 args=[claim.token, checkpoint.generation, encode_manifest(manifest)],
             )
@@ -282,7 +211,7 @@ class RedisStateStore:
         before = self._written.get(claim.token)
         kept = before.chunks if before is not None else {}
         new = {
-            name: self._key(claim.partition, f"chunk:{claim.token}:{attempt}:{name}")
+            name: self._keys.chunk(claim.partition, claim.token, attempt, name)
             for name in checkpoint.chunks
         }
         manifest = Manifest(
@@ -305,8 +234,8 @@ class RedisStateStore:
             await self._write(
                 claim.partition, [(new[n], data) for n, data in checkpoint.chunks.items()]
             )
-            done = await self._stage(
-                keys=[self._key(claim.partition, "state")],
+            done = await self._scripts.stage(
+                keys=[self._keys.state(claim.partition)],
                 args=[claim.token, encode_manifest(manifest)],
             )
         if not done:
@@ -319,13 +248,15 @@ class RedisStateStore:
             return False
         manifest = decode_manifest(body, partition)
         with unavailable():
-            await self._promote(keys=[self._key(partition, "state")], args=[manifest.generation])
+            await self._scripts.promote(
+                keys=[self._keys.state(partition)], args=[manifest.generation]
+            )
         await self._sweep(partition)
         return True
 
     async def forget_all(self, partition: Partition) -> None:
         """Remove everything stored of a partition but its epoch: older claims stay fenced."""
-        state = self._key(partition, "state")
+        state = self._keys.state(partition)
         with unavailable():
             await self._redis.hset(state, mapping={"token": ""})
             await self._redis.hincrby(state, "epoch", 1)
@@ -341,12 +272,9 @@ class RedisStateStore:
 
     # ---------------------------------------------------------------- pieces
 
-    def _key(self, partition: Partition, name: str) -> str:
-        return partition_key(self._prefix, self._group, partition, name)
-
     async def _fields(self, partition: Partition, *names: str) -> list[bytes | None]:
         with unavailable():
-            fields = await self._redis.hmget(self._key(partition, "state"), list(names))
+            fields = await self._redis.hmget(self._keys.state(partition), list(names))
         return [_bytes(field) for field in fields]
 
     async def _manifest(self, partition: Partition) -> Manifest | None:
@@ -406,7 +334,7 @@ class RedisStateStore:
     async def _write(self, partition: Partition, chunks: Sequence[tuple[str, bytes]]) -> None:
         for part in _groups(chunks):
             pipe = self._redis.pipeline(transaction=False)
-            pipe.sadd(self._key(partition, "chunks"), *(key for key, _ in part))
+            pipe.sadd(self._keys.chunks(partition), *(key for key, _ in part))
             for key, data in part:
                 pipe.set(key, data)
             await pipe.execute()
@@ -414,7 +342,7 @@ class RedisStateStore:
     async def _sweep(self, partition: Partition) -> None:
         """Delete chunks that neither manifest names; none while one cannot be read."""
         with unavailable():
-            known = await self._redis.smembers(self._key(partition, "chunks"))
+            known = await self._redis.smembers(self._keys.chunks(partition))
         names = ("manifest", "previous", "staged", "older")
         *bodies, older = await self._fields(partition, *names)
         try:
@@ -432,19 +360,8 @@ class RedisStateStore:
         with unavailable():
             pipe = self._redis.pipeline(transaction=False)
             pipe.execute_command("UNLINK", *keys)  # a cluster's own unlink waits for each slot
-            pipe.srem(self._key(partition, "chunks"), *keys)
+            pipe.srem(self._keys.chunks(partition), *keys)
             await pipe.execute()
-
-
-def partition_key(prefix: str, group: str, partition: Partition, name: str) -> str:
-    """Name a key of a partition's; all of one partition lie in one slot of a cluster.
-
-    Examples
-    --------
-    >>> partition_key("hedgerow", "city", Partition("sensor-data", 3), "state")
-    'hedgerow:{city:sensor-data:3}:state'
-    """
-    return f"{prefix}:{{{group}:{partition.topic}:{partition.number}}}:{name}"
 
 
 def _groups(chunks: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
@@ -485,20 +402,3 @@ def _refused_generation(written: int, stored: int) -> GenerationMoved:
 def _bytes(value: bytes | str | None) -> bytes | None:
     """Return what Redis sent as the bytes it is: the client does not decode here."""
     return value.encode() if isinstance(value, str) else value
-
-
-@contextmanager
-def unavailable() -> Iterator[None]:
-    """Turn the client's many failures into the two the agents know."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        sentence = refusal(error)
-        if sentence is not None:
-            raise Refused(sentence) from error
-        if isinstance(error, (NotConnected, TooSlow, OSError)):
-            raise StoreUnavailable(
-                f"Redis does not answer: {why_no_redis(error)}; start it, or set redis.url "
-                "(HEDGEROW_REDIS__URL)"
-            ) from error
-        raise StoreUnavailable(f"Redis: {error}") from error
