@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import faust
 from aiokafka.errors import KafkaError
@@ -36,6 +37,7 @@ from hedgerow.app.city import city_model, input_limits
 from hedgerow.app.registry.follower import RegistryFollower
 from hedgerow.app.service.http import HttpServer, Page
 from hedgerow.app.service.metrics import WorkerMetrics
+from hedgerow.app.service.share import Share
 from hedgerow.app.service.state_metrics import StateCollector
 from hedgerow.app.settings import OnRollback, Settings, Start
 from hedgerow.app.state.store import RedisStateStore
@@ -102,6 +104,7 @@ class Parts:
     registry: RegistryFollower
     http: HttpServer
     failure: Failure
+    share: Share
 
 
 def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Parts:
@@ -122,6 +125,7 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
     probe = probe or NoProbe()
     redis = connect(settings.redis)
     app = _faust_app(settings)
+    share = Share(settings.group, time.monotonic)
 
     def realign(partition: Partition, next_offset: int) -> None:
         consumer: BatchConsumer = app.consumer  # made when first asked for, inside the loop
@@ -161,10 +165,12 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
     )
 
     async def assigned(_: object, partitions: set[object], **__: object) -> None:
+        share.given()
         if not partitions:  # Faust seeks nothing then, and so would never tell the holdings
             await assign([], lambda *_: None)
 
     async def revoked(_: object, partitions: set[object], **__: object) -> None:
+        share.awaited()
         probe.at("revoking")
         await holdings.checkpoint_all(settings.kafka.session_timeout_seconds / 2)
 
@@ -195,26 +201,29 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
     )
     ProcessCollector(registry=metrics.registry)
 
-    def not_ready() -> str | None:
-        if failure.reason is not None:
-            return f"stopping: {failure.reason}"
-        if not holdings.ready:
-            return "partitions are being assigned, or their state loaded"
-        if not emitter.connected:
-            return "no broker is reachable"
-        if holdings.paused:
-            return "paused: Redis cannot be written, nothing is learned until it can"
-        if emitter.full:
-            return "paused: the broker does not acknowledge outputs"
-        return None
-
+    not_ready = partial(_why_not_ready, loop, share)
     page = (
         _console(settings, loop, redis, lag_of=lag_of, not_ready=not_ready, registry=registry)
         if settings.http.console
         else None
     )
     http = HttpServer(settings.http, registry=metrics.registry, not_ready=not_ready, page=page)
-    return Parts(settings, app, redis, emitter, holdings, metrics, registry, http, failure)
+    return Parts(settings, app, redis, emitter, holdings, metrics, registry, http, failure, share)
+
+
+def _why_not_ready(loop: Loop, share: Share) -> str | None:
+    """Say why the worker learns nothing just now, or will soon not; ``None`` if it is ready."""
+    holdings, emitter, stops = loop.holdings, loop.emitter, loop.failure.reason
+    missing = share.missing()
+    reasons = {
+        f"stopping: {stops}": stops is not None,
+        f"{missing}": missing is not None,
+        "partitions are being assigned, or their state loaded": not holdings.ready,
+        "no broker is reachable": not emitter.connected,
+        "paused: Redis cannot be written, nothing is learned until it can": holdings.paused,
+        "paused: the broker does not acknowledge outputs": emitter.full,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def forecast_loop(

@@ -21,6 +21,7 @@ from hedgerow.app.access.stores import disconnect
 from hedgerow.app.broker.readings_log import LogFacts, describe_log, watch
 from hedgerow.app.broker.topic_admin import admin_client, ensure_topics, existing_topics
 from hedgerow.app.city import city_model
+from hedgerow.app.embedded.group import begin_anew
 from hedgerow.app.errors import (
     AccessRefused,
     BrokerUnavailable,
@@ -158,22 +159,36 @@ async def _watched(admin: AdminClient, log: LogFacts, parts: Parts) -> AsyncIter
 
 @contextlib.asynccontextmanager
 async def _running(parts: Parts) -> AsyncIterator[None]:
-    """Keep the Faust app and the checkpoint ticker running."""
-    parts.app.finalize()
-    await parts.app.maybe_start()
+    """Keep the Faust app and the checkpoint ticker running.
+
+    The app has started once the group has shared out its partitions. That may take long, and a
+    signal ends it as well.
+    """
+    starting = asyncio.create_task(_start(parts))
     ticker = asyncio.create_task(_tick(parts))
-    gc.collect()
-    gc.freeze()  # what exists now lives as long as the worker: nothing to look through
-    gc.set_threshold(50_000, 20, 100)
     try:
         yield
     finally:
-        ticker.cancel()
+        for task in (starting, ticker):
+            task.cancel()
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await parts.app.stop()
         except TimeoutError:
             logger.warning("the consumer did not stop within %.0f s", STOP_SECONDS)
+
+
+async def _start(parts: Parts) -> None:
+    parts.app.finalize()
+    parts.share.awaited()
+    try:
+        await parts.app.maybe_start()
+    except Exception as error:  # whatever it is, nothing will be learned
+        parts.failure(error)
+        return
+    gc.collect()
+    gc.freeze()  # what exists now lives as long as the worker: nothing to look through
+    gc.set_threshold(50_000, 20, 100)
 
 
 async def _tick(parts: Parts) -> None:
@@ -185,6 +200,7 @@ async def _tick(parts: Parts) -> None:
 
 async def _until(stop: asyncio.Event, parts: Parts) -> None:
     """Wait for a signal, a failure, or the end of the Faust app."""
+    waits = False
     while not stop.is_set() and parts.failure.reason is None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), TICK_SECONDS)
@@ -194,6 +210,10 @@ async def _until(stop: asyncio.Event, parts: Parts) -> None:
             parts.failure(parts.app.crash_reason or WorkerFailed("the Faust app ended"))
         if parts.emitter.refused_seconds > REFUSED_SECONDS:
             await _still_admitted(parts)
+        missing = parts.share.missing()
+        if missing is not None and not waits:
+            await _without_share(parts, missing)
+        waits = missing is not None
 
 
 async def _still_admitted(parts: Parts) -> None:
@@ -209,6 +229,21 @@ async def _still_admitted(parts: Parts) -> None:
     except BrokerUnavailable as error:
         logger.warning("%s", error)
     parts.emitter.forget_refusal()
+
+
+async def _without_share(parts: Parts, missing: str) -> None:
+    """Say that the group waits; the embedded broker's would for ever, and is begun anew."""
+    settings = parts.settings
+    if await asyncio.to_thread(begin_anew, settings.kafka, settings.group):
+        logger.warning(
+            "group %s waited for a worker that has left, as the embedded broker lets it where two "
+            "leave at once; it was begun anew, and partitions are shared out in a few seconds",
+            settings.group,
+        )
+        parts.share.given()
+        parts.share.awaited()
+    else:
+        logger.warning("%s", missing)
 
 
 async def _drain(parts: Parts) -> None:
