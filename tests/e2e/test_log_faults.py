@@ -248,7 +248,6 @@ def murmur2_partitions(partitions: int) -> dict[str, int]:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.faults(
     row=4,
     case="state commands beside a worker",
@@ -270,7 +269,6 @@ def test_nothing_is_moved_while_a_worker_runs(city: City, tmp_path: Path) -> Non
             assert "1 workers of group" in refused.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.faults(
     row=4,
     case="a partition's state forgotten",

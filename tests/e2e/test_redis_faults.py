@@ -131,7 +131,6 @@ def test_restored_from_an_older_copy_under_a_running_worker(
     assert verifier.repeats(outcome.outputs.predictions) == 0  # memory was ahead, and was kept
 
 
-@pytest.mark.slow
 @pytest.mark.faults(
     row=3,
     case="restored from a copy older than the claim",
@@ -187,7 +186,6 @@ def test_restored_while_no_worker_ran_repeats_the_same_outputs(
     assert verifier.repeats(outcome.outputs.predictions) >= killed_at - copied_at
 
 
-@pytest.mark.slow
 @pytest.mark.faults(
     row=3,
     case='restored, `redis.on_rollback = "stop"`',
@@ -271,7 +269,6 @@ def test_a_damaged_snapshot_is_given_up_for_the_one_before(
     assert judge(city, gone_back(outcome), undisturbed) == []
 
 
-@pytest.mark.slow
 @pytest.mark.faults(
     row=3,
     case="a chunk damaged, no generation before it",

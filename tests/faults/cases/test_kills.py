@@ -168,7 +168,6 @@ def test_killed_at_random_moments(
     assert judge(live_city, outcome, undisturbed) == []
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("stack", [REAL], indirect=True, scope="session")
 @pytest.mark.faults(
