@@ -130,8 +130,9 @@ async def test_damage_of_the_one_that_is_asked_for_is_told_with_what_else_is_kep
 
 async def test_one_before_is_found_by_its_number_or_as_the_last(shelf: Shelf) -> None:
     states, partition = shelf.states(), shelf.partition
-    assert (await states.before(partition)).generation == 3
-    assert (await states.before(partition, 1)).next_offset == 10
+    await shelf.damage(4, missing=True)  # it can be gone back from
+    assert [one.generation for one in await states.before(partition)] == [4, 3]
+    assert [one.next_offset for one in await states.before(partition, 1)] == [40, 10]
     for not_before in (4, 99):
         with pytest.raises(NotKept, match=f"cannot go back to generation {not_before}: kept are 4"):
             await states.before(partition, not_before)

@@ -79,10 +79,12 @@ class KeptStates:
         async for state in walk(self._store, partition, partial(self._learner, partition)):
             yield state
 
-    async def before(self, partition: Partition, generation: int | None = None) -> Stored:
-        """Find a generation before the stored one, the one right before it if none is named.
+    async def before(
+        self, partition: Partition, generation: int | None = None
+    ) -> tuple[Stored, Stored]:
+        """Find what stands, and a generation before it: the last one if none is named.
 
-        Its chunks are not read.
+        No chunks are read, so that one can go back from what is damaged.
 
         Raises
         ------
@@ -92,7 +94,7 @@ class KeptStates:
         kept = await self._store.kept(partition)
         for one in kept[1:]:
             if generation in {None, one.generation}:
-                return one
+                return kept[0], one
         asked = "what was before" if generation is None else f"generation {generation}"
         raise NotKept(
             f"{partition} cannot go back to {asked}: kept are {told(kept) or 'none'}, the first of "

@@ -251,9 +251,8 @@ class Mender:
         self.admin.no_workers()
         partition = self._partition(number)
         kept = await self.kept()
-        to = await kept.before(partition, generation)
+        newest, to = await kept.before(partition, generation)
         await kept.one(partition, to.generation)  # can it be used?
-        newest = (await self.store.kept(partition))[0]
         span = await self._span(partition)
         gone = max(0, span.earliest - to.next_offset)
         lost = (

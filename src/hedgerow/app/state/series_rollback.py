@@ -61,7 +61,7 @@ async def plan_series_rollback(mender: Mender, key: str, generation: int | None)
     if sight is None:
         raise NotMended(f"nothing is stored of {where.partition} any more")
     kept = await mender.kept()
-    to = await kept.before(where.partition, generation)
+    _, to = await kept.before(where.partition, generation)
     registry = await mender.registry_of(where.partition)
     _, older = await kept.one(where.partition, to.generation, registry)
     then = _known(older, where.name, key, to)
