@@ -18,7 +18,7 @@ from hedgerow.agents.holdings import Holdings
 from hedgerow.agents.loop import Due
 from hedgerow.agents.ports import Checkpoint, Claim, OutRecord, Progress
 from hedgerow.app.broker.producer import KafkaEmitter
-from hedgerow.app.state import store
+from hedgerow.app.state import scripts
 from hedgerow.app.state.store import RedisStateStore
 from hedgerow.models import Capture
 
@@ -73,7 +73,7 @@ def offset_before_outputs() -> None:
 
 def no_fencing() -> None:
     """Put a snapshot in place whoever holds the partition by now."""
-    store.FLIP = """
+    scripts.FLIP = """
     redis.call('HSET', KEYS[1], 'generation', ARGV[2] + 1, 'manifest', ARGV[3])
     return {1, ARGV[2] + 1}
     """
