@@ -94,8 +94,11 @@ class ComposeStack:
         """Run docker compose on this project."""
         return docker("compose", *arguments, env=self._environment)
 
-    def type(self, command: str, answer: str = "") -> str:
-        """Run a command as the pages have it, give its answer, and return what it printed."""
+    def type(self, command: str, answer: str = "", *, again: bool = False) -> str:
+        """Run a command as the pages have it, give its answer, and return what it printed.
+
+        ``again`` where it meets something else than the page tells of, and prints something else.
+        """
         self.typed.add(command)
         done = subprocess.run(
             ["bash", "-c", command],
@@ -111,7 +114,8 @@ class ComposeStack:
         assert done.returncode == 0, f"`{command}` left with {done.returncode}:\n{done.stdout}"
         # As a terminal shows it; and containers are called after the project, one of our own here.
         seen = done.stdout.replace(ASKS, f"{ASKS}{answer}").replace(self._project, PROJECT)
-        assert unlike(command, seen) == []
+        wrong = [] if again else unlike(command, seen)
+        assert wrong == [], "\n".join(wrong)
         return done.stdout
 
     @contextmanager

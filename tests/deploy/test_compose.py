@@ -310,7 +310,7 @@ def test_four_workers_share_the_partitions_and_two_take_them_back(stack: Compose
     publish(stack, sensors=40, slots=range(20, 40), prefix="many")
     stack.until_accounted("learned", stack.published)
 
-    stack.type("docker compose up --detach")
+    stack.type("docker compose up --detach", again=True)
     stack.until_healthy()
     assert len(stack.containers("worker")) == 2
     publish(stack, sensors=40, slots=range(40, 50), prefix="many")
@@ -333,7 +333,7 @@ def test_alertmanager_is_there_for_whoever_asks_for_it(stack: ComposeStack, tmp_
         )
         assert [urllib.parse.urlsplit(one["url"]).port for one in asked] == [9093]
     stack.compose("--profile", "alertmanager", "rm", "--force", "alertmanager")
-    stack.type("docker compose up --detach")
+    stack.type("docker compose up --detach", again=True)
     stack.until_healthy()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
-from docs.blocks import pages
-from docs.elsewhere import NEVER_MADE
+import click
+from docs.blocks import blocks_of, commands_of, pages
+from docs.elsewhere import NEVER_MADE, SAME_AS, without_remark
 from docs.ledger import ledger, made_in_ci
-from docs.sentences import code_of, is_command
+from docs.sentences import code_of, is_command, tree
 from docs.story import STORIES
 
 TABLE = STORIES / "commands.tsv"
@@ -35,6 +37,32 @@ def test_a_command_that_nothing_runs_is_found() -> None:
     )
     assert [code for code in codes if is_command(code)] == ["make coffee", "git push"]
     assert not made_in_ci("coffee") and made_in_ci("lint") and made_in_ci("fuzz")
+
+
+def leaves(command: click.Command, name: str) -> Iterator[str]:
+    """Give the commands under this one that its help lists."""
+    for word, one in getattr(command, "commands", {}).items():
+        if hasattr(one, "commands"):
+            yield from leaves(one, f"{name} {word}")
+        elif not one.hidden:
+            yield f"{name} {word}"
+
+
+def test_each_command_of_hedgerow_is_shown_at_work() -> None:
+    shown = set()
+    for page in pages():
+        blocks = blocks_of(page)
+        with_output = {block.output_of for block in blocks}
+        for block in blocks:
+            if block.language == "sh" and block.line in with_output:
+                shown |= {without_remark(one) for one in commands_of(block.text)}
+    typed = [f"{SAME_AS.get(command, command)} " for command in shown]
+    lacking = [
+        name
+        for name in leaves(tree(), "hedgerow")
+        if not any(command.startswith(f"{name} ") for command in typed)
+    ]
+    assert lacking == []
 
 
 def test_pages_are_all_there_are() -> None:
