@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from docs.shell import ASKS
 from docs.typed import unlike
 
 from hedgerow.app.embedded.servers import free_port
@@ -23,6 +24,7 @@ from hedgerow.app.embedded.servers import free_port
 ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")
 STARTED_WITHIN_SECONDS = 240
+PROJECT = "hedgerow"  # its name in docker-compose.yml
 CTRL_C = (0, 130)  # compose leaves with one or the other, by its version
 READ_METRICS = (
     "import urllib.request as request;"
@@ -72,8 +74,9 @@ class ComposeStack:
     """The service as `docker compose up` starts it, with ports of its own."""
 
     def __init__(self, project: str) -> None:
+        self._project = project
         self._kafka_port, self._prometheus_port = free_port(), free_port()
-        self._grafana_port = free_port()
+        self._grafana_port, self._alertmanager_port = free_port(), free_port()
         self._environment = {
             **os.environ,
             "COMPOSE_PROJECT_NAME": project,
@@ -81,6 +84,7 @@ class ComposeStack:
             "KAFKA_PORT": str(self._kafka_port),
             "PROMETHEUS_PORT": str(self._prometheus_port),
             "GRAFANA_PORT": str(self._grafana_port),
+            "ALERTMANAGER_PORT": str(self._alertmanager_port),
         }
         self.bootstrap = f"127.0.0.1:{self._kafka_port}"
         self.published = 0
@@ -90,8 +94,11 @@ class ComposeStack:
         """Run docker compose on this project."""
         return docker("compose", *arguments, env=self._environment)
 
-    def type(self, command: str, answer: str = "") -> str:
-        """Run a command as the pages have it, give its answer, and return what it printed."""
+    def type(self, command: str, answer: str = "", *, again: bool = False) -> str:
+        """Run a command as the pages have it, give its answer, and return what it printed.
+
+        ``again`` where it meets something else than the page tells of, and prints something else.
+        """
         self.typed.add(command)
         done = subprocess.run(
             ["bash", "-c", command],
@@ -105,7 +112,10 @@ class ComposeStack:
             check=False,
         )
         assert done.returncode == 0, f"`{command}` left with {done.returncode}:\n{done.stdout}"
-        assert unlike(command, done.stdout) == []
+        # As a terminal shows it; and containers are called after the project, one of our own here.
+        seen = done.stdout.replace(ASKS, f"{ASKS}{answer}").replace(self._project, PROJECT)
+        wrong = [] if again else unlike(command, seen)
+        assert wrong == [], "\n".join(wrong)
         return done.stdout
 
     @contextmanager
@@ -132,9 +142,10 @@ class ComposeStack:
             process.kill()
             process.wait()
 
-    def bring_images(self) -> None:
-        """Bring the public images; skip where they cannot be had."""
-        services = json.loads(self.compose("config", "--format", "json"))["services"].values()
+    def bring_images(self, *options: str) -> None:
+        """Bring the public images of the services; skip where they cannot be had."""
+        config = json.loads(self.compose(*options, "config", "--format", "json"))
+        services = config["services"].values()
         built = {service["image"] for service in services if "build" in service}
         for image in sorted({service["image"] for service in services} - built):
             try:
@@ -173,6 +184,10 @@ class ComposeStack:
     def ask_grafana(self, path: str) -> Any:
         """Ask Grafana's API as somebody who has not logged in."""
         return self._get(f"http://127.0.0.1:{self._grafana_port}/api/{path}")
+
+    def ask_alertmanager(self, path: str) -> Any:
+        """Ask Alertmanager's API."""
+        return self._get(f"http://127.0.0.1:{self._alertmanager_port}/api/v2/{path}")
 
     def console(self) -> str:
         """Tell where a worker's console is, as the README has one find it."""

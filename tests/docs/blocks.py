@@ -50,8 +50,8 @@ class Block:
 def pages() -> list[str]:
     """Return every page for users, by its path in the repository."""
     found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-    for folder, pattern in (("docs", "*.md"), ("deploy", "**/*.md"), ("examples", "**/*.md")):
-        found += sorted((ROOT / folder).glob(pattern))
+    for folder in ("docs", "deploy", "examples", "requirements"):
+        found += sorted((ROOT / folder).glob("**/*.md"))
     return [str(page.relative_to(ROOT)) for page in found]
 
 

@@ -47,9 +47,15 @@ ELSEWHERE = (
     Elsewhere(r"make test( ARGS=.*)?", "is what runs this", ".ci/run: make test"),
     Elsewhere(r"make (check|lint|format)", "takes minutes", ".ci/run: make lint"),
     Elsewhere(r"make venv|\. \.venv/bin/activate", "made what runs this", ".ci/run: make test"),
-    Elsewhere(r"make bench-nab", "reads data that is not shipped",
-              "tests/docs/test_inline.py::"
-              "test_targets_in_sentences_run_something_that_takes_these_options"),
+    Elsewhere(r"make charts", "is a part of every installation", ".ci/run: make test"),
+    Elsewhere(r"\.ci/run", "runs all of this", ".ci/run: from a fresh clone"),
+    Elsewhere(r"\.venv/bin/pytest tests/topics --pdb", "is a part of", ".ci/run: make test"),
+    Elsewhere(
+        r"hedgerow state adopt --yes",
+        "wants a topic that was deleted and made anew",
+        "tests/e2e/test_log_faults.py::"
+        "test_a_topic_made_anew_stops_the_worker_and_can_be_adopted",
+    ),
     Elsewhere(
         r"docker (compose|build) .*",
         "needs a Docker engine",
@@ -63,9 +69,42 @@ ELSEWHERE = (
     Elsewhere(
         r"kafka-acls .*",
         "needs a broker that checks who may do what",
-        "tests/security/test_kafka_logins.py::test_a_worker_that_is_let_in_learns_and_publishes",
+        "tests/security/test_kafka_acls.py::"
+        "test_every_line_gives_the_permission_that_the_tests_let_a_worker_in_by",
     ),
 )  # fmt: skip
+
+# Targets that no test and no step of .ci/run makes, and why; a dry run shows that they exist, and
+# the programs behind them are asked whether they take the options.
+NEVER_MADE = {
+    "bench": "takes 25 minutes of a quiet machine",
+    "bench-accuracy": "takes 40 minutes, and data that is not shipped",
+    "bench-nab": "reads data that is not shipped",
+    "bench-cost": "takes minutes of a quiet machine",
+    "faults": "takes half an hour; `make test-kafka` runs all of it but the slow cases",
+    "coverage": "is `make test` with lines counted",
+    "audit": "asks the advisory database",
+    "lock": "asks the registry of packages for their newest versions",
+}
+
+
+def never_made(command: str) -> str:
+    """Tell why nothing makes a target, if nothing does.
+
+    >>> never_made("make lint"), never_made("make coverage ARGS=-v")
+    ('', 'is `make test` with lines counted')
+    """
+    program, target, *_ = [*command.split(), ""]
+    return NEVER_MADE.get(target, "") if program == "make" else ""
+
+
+def is_elsewhere(command: str) -> bool:
+    """Whether a page's command is not typed beside the page."""
+    return bool(never_made(command)) or any(one.matches(command) for one in ELSEWHERE)
+
+
+# What is typed elsewhere and need not be shown: each builder tells its steps in a way of its own.
+UNSHOWN = r"docker build .*"
 
 # What the Makefile's targets run, where running the target would install things.
 SAME_AS = {"make demo": "hedgerow demo", "make demo KEEP=1": "hedgerow demo --keep"}
@@ -98,7 +137,7 @@ ENDLESS = (
 )
 
 # Pages whose commands meet the whole demo, learned to its end, rather than four days of it.
-WHOLE_DEMO = ("docs/understanding.md",)
+WHOLE_DEMO = ("docs/runbook.md", "docs/understanding.md")
 
 # Commands that nothing may learn beside: the page's own worker leaves for them, and what
 # they ask is answered with yes.

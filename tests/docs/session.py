@@ -13,18 +13,19 @@ import os
 import re
 import sys
 import tomllib
+from collections.abc import Set
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from docs.blocks import Block, commands_of
+from docs.blocks import RUN, Block, commands_of
 from docs.clone import lay_out
 from docs.elsewhere import (
-    ELSEWHERE,
     ENDLESS,
     SAME_AS,
     STAND_INS,
     WORKERS_LEAVE,
+    is_elsewhere,
     without_remark,
 )
 from docs.outputs import differences
@@ -67,6 +68,7 @@ class Session:
             **own,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "COLUMNS": "80",
+            "HOME": str(folder),  # where the completion of a shell is installed
             "HEDGEROW_CONFIG": str(DEMO_CITY if whole_demo else self._clone / "city.toml"),
             "HEDGEROW_HTTP__PORT": "0",
         }
@@ -102,6 +104,12 @@ class Session:
                 return found and [*found, "as it was printed:", self._printed]
         return []
 
+    def unshown(self, block: Block, shown: Set[int | None]) -> list[str]:
+        """Tell what a block that was just run has printed, if its page shows nothing of it."""
+        if block.language not in RUN or block.line in shown or not self._printed.strip():
+            return []
+        return ["the page shows nothing of what this prints:", self._printed]
+
     def whole_story(self) -> str:
         """Tell all that was typed and printed so far, and the end of the servers' logs."""
         logs = "" if self._city is None else self._city.logs()
@@ -135,7 +143,7 @@ class Session:
         self._printed = ""
         self._elsewhere = True  # until one is run here
         for command in commands_of(block.text):
-            if any(one.matches(command) for one in ELSEWHERE):
+            if is_elsewhere(command):
                 continue
             self._elsewhere = False
             if wrong := self.type(command):

@@ -10,21 +10,18 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer.main
 from docs.blocks import ROOT, pages
 from docs.elsewhere import SAME_AS
+from docs.sentences import code_of, tree, whole
 from docs.session import Session
 from docs.story import STORIES, kept
 from docs.typed import typed_on_pages
 
-from hedgerow.app.cli.root import app
-
-INLINE = re.compile(r"`((?:hedgerow|make) [^`]+)`", re.DOTALL)
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
 def inline(page: str) -> list[str]:
-    return [" ".join(text.split()) for text in INLINE.findall((ROOT / page).read_text("utf-8"))]
+    return [code for code in code_of(page) if code.startswith(("hedgerow ", "make "))]
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if inline(page)])
@@ -37,7 +34,7 @@ def fault(text: str) -> str | None:
     program, *words = shlex.split(text.replace("…", ""))
     if program == "make":
         return next((word for word in words if "=" not in word and word not in TARGETS), None)
-    command = typer.main.get_command(app)
+    command = tree()
     while words and words[0] in (inner := getattr(command, "commands", {})):
         command = inner[words.pop(0)]
     if hasattr(command, "commands") and words and not words[0].startswith(("-", "COMMAND")):
@@ -49,26 +46,6 @@ def fault(text: str) -> str | None:
     )
 
 
-def whole(text: str) -> bool:
-    """Whether this can be typed as it stands, rather than names a command or its form."""
-    words = shlex.split(text.replace("…", ""))[1:]
-    command = typer.main.get_command(app)
-    while words and words[0] in (inner := getattr(command, "commands", {})):
-        command = inner[words.pop(0)]
-    if hasattr(command, "commands") or any(word.isupper() for word in words):
-        return False
-    given = [word for word in words if not word.startswith("-")]
-    needed = [one for one in command.params if one.required and one.name != "partition"]
-    return len(given) >= len(needed) and text not in NAMES
-
-
-# Names of commands that could be typed so, but mean nothing without what they are about; and
-# those that need what only a test of their own can bring about.
-NAMES = {
-    "hedgerow state reset": "names a command: wants a series or a partition",
-    "hedgerow state rollback": "names a command: wants a partition",
-    "hedgerow state adopt": "wants a topic that was made anew: tests/e2e/test_log_faults.py",
-}
 # Reading first; those that take away, last.
 ORDER = ("", "state reset", "state repartition", "state forget --", "state forget")
 SENTENCES = {text for page in pages() for text in inline(page) if text.startswith("hedgerow")}

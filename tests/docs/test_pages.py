@@ -6,26 +6,39 @@ import ast
 import os
 import shlex
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 from docs.blocks import READ, ROOT, RUN, SHOWN, Block, blocks_of, commands_of, pages
-from docs.elsewhere import ELSEWHERE, SAME_AS, WHOLE_DEMO, Elsewhere, without_remark
+from docs.elsewhere import (
+    ELSEWHERE,
+    SAME_AS,
+    WHOLE_DEMO,
+    Elsewhere,
+    is_elsewhere,
+    without_remark,
+)
+from docs.sentences import code_of, is_command
 from docs.session import Session
 from docs.story import STORIES, kept
 
 PAGES = pages()
 KNOWN = (*RUN, *READ, *SHOWN)
+# What is shown for these is compared where they are typed.
+COMPARED = ("kubectl ", "docker ", "hedgerow state adopt", "kafka-acls ")
 
 
+@cache
 def all_commands() -> list[str]:
-    return [
+    in_blocks = [
         command
         for page in PAGES
         for block in blocks_of(page)
         if block.language == "sh"
         for command in commands_of(block.text)
     ]
+    return in_blocks + [code for page in PAGES for code in code_of(page) if is_command(code)]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -41,9 +54,10 @@ def test_the_blocks_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None
     faults: list[str] = []
     story = STORIES / f"{page.replace('/', '-')}.log"
     with Session(tmp_path, whole_demo=page in WHOLE_DEMO) as session, kept(session, story):
+        shown = {block.output_of for block in blocks_of(page)}
         for block in blocks_of(page):
             try:
-                wrong = session.run(block)
+                wrong = session.run(block) or session.unshown(block, shown)
             except Exception as error:
                 error.add_note(f"in the block at {block.place}")
                 raise
@@ -78,9 +92,10 @@ def test_what_is_printed_elsewhere_is_compared_there(page: str) -> None:
         if source is None or source.language != "sh":
             continue
         commands = list(commands_of(source.text))
-        if all(any(one.matches(command) for one in ELSEWHERE) for command in commands):
-            assert len(commands) == 1, f"{block.place}: one command a block, or nobody compares it"
-            assert commands[0].startswith(("kubectl ", "docker compose "))
+        if all(is_elsewhere(command) for command in commands):
+            assert commands[0].startswith(COMPARED)
+            alone = len(commands) == 1 or commands[0].startswith("kafka-acls ")
+            assert alone, f"{block.place}: one command a block, or nobody compares it"
 
 
 @pytest.mark.parametrize(("typed", "same"), SAME_AS.items())
@@ -102,6 +117,20 @@ def test_a_wrong_output_and_a_failing_command_are_found(tmp_path: Path) -> None:
         assert session.run(output)[:2] == ["shown:   4 rows", "printed: 3 rows"]
         assert session.run(failing) == ["`false` left with 1, not 0:\n"]
     assert output == Block("page.md", 5, ("text",), "4 rows\n", output_of=1)
+
+
+def test_what_a_command_prints_must_be_shown(tmp_path: Path) -> None:
+    printing, silent, any_text = (
+        "```sh\necho 3 rows\n```\n",
+        "```sh\ntrue\n```\n",
+        "```text\n…\n```\n",
+    )
+    blocks = blocks_of("page.md", printing + silent + printing + any_text)
+    shown = {block.output_of for block in blocks}
+    with Session(tmp_path) as session:
+        told = [session.run(block) or session.unshown(block, shown) for block in blocks]
+    assert [len(one) for one in told] == [2, 0, 0, 0]
+    assert told[0][1] == "3 rows\n"
 
 
 def test_all_that_a_failing_page_printed_is_told_and_kept(

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 
 from docs.blocks import ROOT, Block, blocks_of, commands_of, pages
-from docs.elsewhere import without_remark
+from docs.elsewhere import UNSHOWN, without_remark
 from docs.outputs import differences
+from docs.sentences import code_of
 
-_INLINE = re.compile(r"`([^`\n]+(?:\n[^`\n]+)?)`")
 _COMMENT = re.compile(r"^ *#", re.MULTILINE)
 
 
@@ -43,26 +43,33 @@ def typed_on_pages(program: str, *files: str, sentences: bool = True) -> set[str
 
 
 def unlike(command: str, printed: str) -> list[str]:
-    """Tell how what a command printed differs from what pages show for it, if they show any."""
-    return [
-        difference
-        for shown in _shown_for(command)
-        for difference in differences(shown.text, printed, varies="varies" in shown.info)
-    ]
+    """Tell how what a command printed differs from what pages show for it.
+
+    A page that has it in a block must show what it prints; one that has it in a sentence need not.
+    """
+    wrong: list[str] = []
+    for block, shown in _blocks_with(command):
+        if shown is not None:
+            wrong += differences(shown.text, printed, varies="varies" in shown.info)
+        elif printed.strip() and not re.fullmatch(UNSHOWN, command):
+            wrong += [f"{block.place} shows nothing of what this prints:", printed]
+    return wrong
 
 
-def _shown_for(command: str) -> Iterator[Block]:
+def _blocks_with(command: str) -> Iterator[tuple[Block, Block | None]]:
+    """Give the blocks that hold a command, each with that which shows what it printed."""
     for page in pages():
-        blocks = {block.line: block for block in blocks_of(page)}
-        for block in blocks.values():
-            source = blocks.get(block.output_of or 0)
-            if source and [without_remark(one) for one in commands_of(source.text)] == [command]:
-                yield block
+        blocks = blocks_of(page)
+        shown = {block.output_of: block for block in blocks}
+        for block in blocks:
+            if block.language == "sh":
+                typed = [without_remark(one) for one in commands_of(block.text)]
+                if command in typed:
+                    yield block, shown.get(block.line)
 
 
 def _in_sentences(*files: str) -> Iterator[str]:
-    for file in (*pages(), *files):
-        text = (ROOT / file).read_text("utf-8")
-        if file in files:
-            text = _COMMENT.sub("", text)
-        yield from (" ".join(one.split()) for one in _INLINE.findall(text))
+    for page in pages():
+        yield from code_of(page)
+    for file in files:
+        yield from code_of(file, _COMMENT.sub("", (ROOT / file).read_text("utf-8")))

@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
     AdminClient,
     NewPartitions,
 )
+from docs.typed import unlike
 from faults.judge import verifier
 from faults.judge.state import saved_offsets
 from faults.log import scenario
@@ -179,6 +180,7 @@ def test_a_topic_made_anew_stops_the_worker_and_can_be_adopted(
         assert "hedgerow state adopt" in stopped(run, run.start(), 8)
         done = run.ask("state", "adopt", "--yes")
         assert done.returncode == 0, done.stderr
+        assert unlike("hedgerow state adopt --yes", done.stdout) == []
         assert "0 series in another partition" in done.stdout
         worker = run.start()
         run.wait_ready(worker)

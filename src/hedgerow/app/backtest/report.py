@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from hedgerow.app.backtest import plots
 from hedgerow.app.backtest.lines import Line, profile_lines, series_lines
 from hedgerow.app.backtest.run import Findings
-from hedgerow.app.backtest.table import lead_text, number, percent, profile_text
+from hedgerow.app.backtest.table import heaviest_text, lead_text, number, percent, profile_text
 from hedgerow.app.backtest.trace import Matched, Trace
 from hedgerow.app.errors import AppError
 from hedgerow.models import CityModel, SeriesScore, series_key
@@ -140,7 +140,6 @@ def _table(lines: Sequence[Line], name: str) -> str:
     )  # fmt: skip
     rows = []
     for line in lines:
-        experts = ", ".join(f"{e} {share:.0%}" for e, share in line.leading[:EXPERTS_SHOWN])
         cells = (
             line.name if name == "series" else profile_text(line),
             lead_text(line.lead_ms),
@@ -151,7 +150,7 @@ def _table(lines: Sequence[Line], name: str) -> str:
             "-" if line.coverage is None else f"{line.coverage:.1%}",
             number(line.width),
             percent(line.regret),
-            experts,
+            heaviest_text(line, EXPERTS_SHOWN),
         )
         rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
     head = "".join(f"<th>{heading}</th>" for heading in headings)

@@ -48,7 +48,7 @@ def score_table(lines: Iterable[Line], *, by_series: bool) -> Table:
             "-" if line.coverage is None else f"{line.coverage:.1%}",
             number(line.width),
             percent(line.regret),
-            ", ".join(f"{expert} {share:.0%}" for expert, share in line.leading[:EXPERTS_SHOWN]),
+            heaviest_text(line, EXPERTS_SHOWN),
         )
         before = name
     return table
@@ -57,6 +57,22 @@ def score_table(lines: Iterable[Line], *, by_series: bool) -> Table:
 def profile_text(line: Line) -> str:
     """Name the series that a line sums up."""
     return f"{line.name}: {line.series} every {lead_text(line.period_ms)}"
+
+
+def heaviest_text(line: Line, shown: int) -> str:
+    """Name so many of the heaviest experts, with their shares."""
+    return ", ".join(f"{expert_text(one)} {share:.0%}" for one, share in line.leading[:shown])
+
+
+def expert_text(expert: str) -> str:
+    """Name an expert shortly: a model of River by its class alone.
+
+    Examples
+    --------
+    >>> expert_text("level_0.3"), expert_text("0:river.linear_model.PARegressor")
+    ('level_0.3', 'PARegressor')
+    """
+    return expert.rpartition(".")[2] if ":river." in expert else expert
 
 
 def lead_text(lead_ms: int) -> str:
