@@ -185,9 +185,12 @@ class ComposeStack:
         """Ask Grafana's API as somebody who has not logged in."""
         return self._get(f"http://127.0.0.1:{self._grafana_port}/api/{path}")
 
-    def ask_alertmanager(self, path: str) -> Any:
-        """Ask Alertmanager's API."""
-        return self._get(f"http://127.0.0.1:{self._alertmanager_port}/api/v2/{path}")
+    def alertmanager(self) -> Any:
+        """Ask Alertmanager how it is; ``None`` before it answers."""
+        try:
+            return self._get(f"http://127.0.0.1:{self._alertmanager_port}/api/v2/status")
+        except OSError:
+            return None
 
     def console(self) -> str:
         """Tell where a worker's console is, as the README has one find it."""

@@ -16,7 +16,14 @@ from typing import Any
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
-from deploy.compose_stack import ComposeStack, docker, missing_engine, put_aside, until
+from deploy.compose_stack import (
+    STARTED_WITHIN_SECONDS,
+    ComposeStack,
+    docker,
+    missing_engine,
+    put_aside,
+    until,
+)
 from deploy.dashboards import BOARDS, board, queries
 from deploy.promises import alerts, recorded
 from docs.typed import typed_on_pages
@@ -326,7 +333,8 @@ def test_alertmanager_is_there_for_whoever_asks_for_it(stack: ComposeStack, tmp_
     assert "alertmanager" not in stack.compose("config", "--services").split()
     stack.bring_images("--profile", "alertmanager")
     with stack.attended(ALERTMANAGER, tmp_path / "terminal.log"):
-        assert stack.ask_alertmanager("status")["cluster"]["status"] == "disabled"
+        status = until(stack.alertmanager, "Alertmanager answers", STARTED_WITHIN_SECONDS)
+        assert status["cluster"]["status"] == "disabled"
         asked = until(
             lambda: stack.ask_prometheus("alertmanagers")["activeAlertmanagers"] or None,
             "Prometheus has found it",
