@@ -303,6 +303,7 @@ def test_own_limits(decode_one):
     ("value", "error"),
     [
         (b"{", "the value is not JSON: Expecting property name"),
+        (b'{"a', "the value is not JSON: Unterminated string starting at character 1"),
         (b"{}", "sensor_id is missing"),
         (reading(sensor_id=b"7"), "sensor_id 7.0 is not a text"),
         (reading(value=b"null"), "value null is not a finite number"),

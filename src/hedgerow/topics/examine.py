@@ -103,7 +103,8 @@ def _load(value: bytes | None, limits: Limits) -> Json:
         # zero, as msgspec has it and as an integer would be: -0 is 0.
         data: Json = json.loads(text, parse_int=lambda digits: float(digits) + 0.0)
     except json.JSONDecodeError as error:
-        _refuse(Reason.JSON, f"the value is not JSON: {error.msg} at character {error.pos}")
+        what = error.msg.removesuffix(" at")  # of some
+        _refuse(Reason.JSON, f"the value is not JSON: {what} at character {error.pos}")
     return data
 
 
