@@ -80,6 +80,7 @@ async def test_each_worker_has_a_line_and_of_what_nobody_tells_the_checkpoint_do
     assert [(u.partition, u.generation, u.since) for u in members.untold] == [
         (2, 1, 30), (3, None, 100),
     ]  # fmt: skip
+    assert group.lag(committed=1_090) == 5 + 5 + 30 + 100
     now[0] += 40.0
     await group.ask({2: 100})
     assert group.members is not None
@@ -91,6 +92,16 @@ async def test_each_worker_has_a_line_and_of_what_nobody_tells_the_checkpoint_do
     assert (untold.generation, untold.since, untold.seconds) == (2, 10, 0.0)
 
 
+async def test_while_a_worker_does_not_know_its_lag_what_is_committed_tells_it(
+    reports: Reports, redis: Redis
+) -> None:
+    checkpoints = Checkpoints(RedisStateStore(redis, prefix="p", group="g"), CityModel())
+    group = Group(reports, checkpoints, topic="readings", here="one")
+    await reports.write([report("one", 0), report("two", 1, lag=None)])
+    await group.ask({0: 100, 1: 100})
+    assert group.lag(committed=7) == 7
+
+
 async def test_without_a_redis_it_says_so_and_keeps_what_it_knew() -> None:
     nobody = Redis.from_url("redis://127.0.0.1:1")
     store = RedisStateStore(nobody, prefix="p", group="g")
@@ -100,6 +111,7 @@ async def test_without_a_redis_it_says_so_and_keeps_what_it_knew() -> None:
     assert group.trouble is not None
     assert group.trouble.startswith("Redis does not answer")
     assert group.members is None
+    assert group.lag(committed=7) == 7
     await nobody.aclose()
 
 

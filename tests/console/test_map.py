@@ -114,6 +114,21 @@ def test_the_keys_go_from_sensor_to_sensor_and_choose(page: Page, whole: str) ->
     page.wait("return document.getElementById('chosen-title').textContent === 'live-3'")
 
 
+def test_an_error_is_said_to_be_smaller_or_larger_than_persistence_s(
+    page: Page, whole: str
+) -> None:
+    shown_on(page, whole)
+    told = page.run_async(
+        "import('./words.js').then(({beside}) => arguments[arguments.length - 1]("
+        "[0.754, -0.02, 0.004].map(share => beside(share, 'persistence'))))"
+    )
+    assert told == [
+        "error 75 % smaller than persistence's",
+        "error 2 % larger than persistence's",
+        "error as large as persistence's",
+    ]
+
+
 @pytest.mark.parametrize("size", [WIDE, PHONE])
 def test_a_click_chooses_the_sensor_that_is_meant(
     page: Page, whole: str, size: tuple[int, int]

@@ -127,6 +127,22 @@ def test_the_keys_are_enough(page: Page, whole: str) -> None:
     assert outline != "none", "what has the focus must show it"
 
 
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_no_name_of_the_demo_is_cut_off_in_the_list(
+    page: Page, whole: str, size: tuple[int, int]
+) -> None:
+    page.look_at(whole, size, mobile=size is PHONE)
+    page.wait("return document.getElementById('found').textContent === '56'")
+    page.press("/")
+    page.press("car park")
+    page.wait("return document.querySelectorAll('.row .unit').length > 5")
+    cut = page.run(
+        "return [...document.querySelectorAll('.row:not([hidden]) .name')]"
+        ".filter(name => name.scrollWidth > name.clientWidth).map(name => name.textContent)"
+    )
+    assert cut == []
+
+
 def test_a_reader_is_told_what_is_what(page: Page, whole: str) -> None:
     page.look_at(f"{whole}#{CHARTED}")
     page.wait("return document.querySelectorAll('#errors tbody tr').length > 0")

@@ -87,6 +87,24 @@ class Group:
             by_worker.setdefault(report.worker, []).append(report)
         return [member(name, told, name == self._here) for name, told in sorted(by_worker.items())]
 
+    def lag(self, committed: int | None) -> int | None:
+        """Return the messages that the group has not learned yet.
+
+        Its workers know best; what is committed for lag tools is a few seconds old, and may stop
+        short of the end where nothing comes any more.
+
+        Parameters
+        ----------
+        committed : int or None
+            The lag by what is committed, for where a worker does not tell.
+        """
+        if self.members is None or self.trouble is not None:
+            return committed
+        lags = [one.lag for one in self.members.workers]
+        if None in lags:
+            return committed
+        return sum(lag or 0 for lag in lags) + sum(one.since for one in self.members.untold)
+
     async def _stored(self, number: int, end: int) -> Untold:
         """Say of a partition that nobody tells of what its newest checkpoint says."""
         kept = await self._checkpoints.kept(Partition(self._topic, number))

@@ -211,7 +211,7 @@ class Session:
         rows = self._rows(board.take_changed(MOST_ROWS), opened)
         health = views.health(
             rate=follower.rate,
-            lag=follower.lag,
+            lag=follower.lag if group is None else group.lag(follower.lag),
             series=len(board.traces),
             open_alerts=sum(opened.values()),
             tally=board.tally,

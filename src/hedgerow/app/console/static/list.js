@@ -159,7 +159,7 @@ export class SeriesList {
     line.root.classList.toggle("active", position === this.active);
     line.name.textContent = row.title;
     line.name.title = row.key;
-    line.value.textContent = row.unit ? `${number(row.observed)} ${row.unit}` : number(row.observed);
+    line.value.replaceChildren(number(row.observed), ...(row.unit ? [element("span", { className: "unit", textContent: ` ${row.unit}` })] : []));
     if (row.alerts) line.value.append(element("span", { className: "badge", title: "open alerts", textContent: row.alerts }));
     const forecast = row.expected === null ? "" : `${row.inside === false ? "outside its interval, " : ""}forecast ${number(row.expected)}`;
     line.left.textContent = [forecast, row.about].filter(Boolean).join(" · ");

@@ -4,7 +4,7 @@
 import { Gestures } from "./gestures.js";
 import { placed } from "./labels.js";
 import { View } from "./view.js";
-import { element, number, skill } from "./words.js";
+import { beside, element, number } from "./words.js";
 
 const PADDING = 18; // pixels
 const REACH = 14; // of a finger or a pointer
@@ -307,7 +307,7 @@ export class SensorMap {
       const quantity = one.key.slice(sensor.id.length + 1);
       const parts = [`${quantity ? `${quantity} ` : ""}${number(one.observed)}${sensor.unit ? ` ${sensor.unit}` : ""}`];
       if (one.alerts) parts.push(`${one.alerts} open alert${one.alerts > 1 ? "s" : ""}`);
-      if (one.skill !== null) parts.push(`error ${skill(one.skill)} beside persistence's`);
+      if (one.skill !== null) parts.push(beside(one.skill, "persistence"));
       return parts.join(", ");
     });
     const text = `${what ? ` (${what})` : ""}: ${read.join("; ") || "no reading was seen"}.`;

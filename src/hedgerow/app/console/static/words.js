@@ -36,6 +36,13 @@ export function skill(share) {
   return `${rounded > 0 ? "+" : rounded < 0 ? "−" : "±"}${Math.abs(rounded)} %`;
 }
 
+/** How large our error is beside another forecast's, in words. */
+export function beside(share, other) {
+  const rounded = Math.round(share * 100);
+  if (!rounded) return `error as large as ${other}'s`;
+  return `error ${Math.abs(rounded)} % ${rounded > 0 ? "smaller" : "larger"} than ${other}'s`;
+}
+
 export function span(seconds) {
   for (const [unit, length] of [["d", 86400], ["h", 3600], ["min", 60]]) {
     if (seconds >= length && (seconds % length === 0 || seconds >= 10 * length)) return `${+(seconds / length).toFixed(1)} ${unit}`;
