@@ -13,6 +13,7 @@ import uuid
 from ast import literal_eval
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,17 @@ def test_every_command_helps_with_an_example_and_is_documented(
     assert f"`hedgerow {' '.join(command)}" in (REPOSITORY / "docs/cli.md").read_text()
 
 
+@pytest.mark.parametrize("command", [(), *COMMANDS], ids=" ".join)
+def test_an_option_without_a_value_shows_no_type_and_paragraphs_are_no_shorter_than_the_line(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "600")
+    helped = cli(*command, "--help")
+    assert "<bool>" not in helped.out
+    prose = [line.strip() for line in helped.out.split("╭")[0].splitlines()]
+    assert not any(line and after for line, after in pairwise(prose))
+
+
 def test_exit_codes_are_all_documented_and_differ(cli: Cli) -> None:
     kinds = [
         kind
@@ -234,7 +246,7 @@ def test_topics_are_created_once_listed_and_described(cli: Cli, settings: Settin
     assert "missing" in cli("topics", "list").out
     created = cli("topics", "create").out.splitlines()
     assert created[0] == f"{names.readings}: created, 3 partitions"
-    assert created[3] == f"{names.dead_letters}: created, 1 partitions"
+    assert created[3] == f"{names.dead_letters}: created, 1 partition"
     assert "exists already" in cli("topics", "create").out
     listed = json.loads(cli("topics", "list", "--json").out)
     assert {"name": names.alerts, "partitions": 3} in listed
@@ -273,7 +285,7 @@ def test_a_replay_is_counted_and_bad_rows_are_shown(
     left = cli("replay", str(file))
     assert left.code == 0
     assert left.out.startswith(f"2 readings in 2 messages sent to {settings.topics.readings} in ")
-    assert "1 rows held no reading" in left.err
+    assert "1 row held no reading" in left.err
     assert "line 3: 'later' is not a time" in left.err
 
 
@@ -285,7 +297,7 @@ def test_a_replay_takes_columns_a_zone_and_a_limit(
     cli("topics", "create")
     options = ("--sensor", "road-7", "--time-column", "when", "--values-columns", "count,speed")
     left = cli("replay", str(file), *options, "--timezone", "Asia/Tokyo", "--limit", "1")
-    assert "2 readings in 1 messages" in left.out
+    assert "2 readings in 1 message sent" in left.out
     from hedgerow.app.broker.tail import Tail
 
     topic = settings.topics.readings
@@ -353,6 +365,27 @@ def test_alerts_are_filtered_by_kind_and_severity(cli: Cli, settings: Settings) 
     (line,) = cli(*tail, "--kind", "anomaly", "--severity", "critical").out.splitlines()
     assert line.startswith("2026-01-01T23:00:00Z  open     critical anomaly")
     assert cli(*tail, "--sensor", "b*").out == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "known"),
+    [
+        ("--kind", "anomalie", "anomaly, bound, drift, forecast-breach, silent, stuck are"),
+        ("--severity", "Critical", "critical, warning, info are"),
+    ],
+)
+def test_a_kind_or_severity_that_no_alert_has_is_refused_rather_than_waited_for(
+    cli: Cli, option: str, given: str, known: str
+) -> None:
+    left = cli("alerts", "tail", option, given)
+    assert left.code == 2
+    assert known in left.err
+
+
+def test_a_place_that_is_none_is_refused(cli: Cli, settings: Settings) -> None:
+    left = cli("dlq", "show", "41")
+    assert left.code == 2
+    assert "'41' is not topic:partition:offset, such as" in left.err
 
 
 def test_alerts_are_told_with_the_names_of_the_registry(cli: Cli, settings: Settings) -> None:

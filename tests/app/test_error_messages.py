@@ -19,6 +19,8 @@ from stack.fixtures import Stack
 from stack.parts import require, without
 
 from hedgerow.app.embedded.servers import EmbeddedRedis, free_port
+from hedgerow.app.settings import Settings
+from hedgerow.app.settings_faults import misspelt
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-c", "from hedgerow.app.cli import main; main()")
@@ -142,6 +144,15 @@ def test_a_wrong_password_of_redis_is_not_tried_again(
     assert "wrong" not in failed.sentence.replace("wrong password", "")
 
 
+def test_an_address_that_this_machine_has_not(typed: Typist) -> None:
+    failed = typed("worker", HEDGEROW_HTTP__HOST="192.0.2.1", HEDGEROW_HTTP__PORT="8000")
+    assert failed == Failure(
+        2,
+        "cannot listen on 192.0.2.1:8000: this machine has no address 192.0.2.1; set http.host "
+        "(HEDGEROW_HTTP__HOST) to 127.0.0.1, to 0.0.0.0 for all, or to one that it has",
+    )
+
+
 def test_a_port_that_is_taken(typed: Typist) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -176,7 +187,8 @@ def test_a_port_that_is_taken(typed: Typist) -> None:
          "city.toml)"),
         ("[[profiles]]\nmatch = ['a*']", "setting profiles.0.name: it must be given (in "
          "city.toml)"),
-        ("group = hedgerow", "city.toml is not TOML: Invalid value (at line 1, column 9)"),
+        ("group = hedgerow", "city.toml is not TOML: Invalid value (at line 1, column 9); a text "
+         "stands in quotes"),
     ],
 )  # fmt: skip
 def test_a_city_that_is_wrong(typed: Typist, toml: str, sentence: str) -> None:
@@ -197,6 +209,47 @@ def test_a_city_that_is_not_there(typed: Typist) -> None:
     assert typed("doctor", "--config", "vienna.toml") == Failure(
         2, "no settings file at vienna.toml; name an existing city.toml"
     )
+
+
+def test_a_folder_in_place_of_a_city(typed: Typist) -> None:
+    assert typed("doctor", "--config", ".") == Failure(2, "no settings file at .; that is a folder")
+
+
+def test_a_city_in_another_encoding(typed: Typist) -> None:
+    (typed.folder / "city.toml").write_bytes("group = 'Straße'".encode("latin-1"))
+    assert typed("doctor", "--config", "city.toml") == Failure(
+        2, "city.toml is not UTF-8 text (a byte 0xdf stands in it); save it as UTF-8"
+    )
+
+
+def test_a_city_that_begins_with_a_byte_order_mark_is_read(typed: Typist) -> None:
+    (typed.folder / "city.toml").write_text("group = 3", "utf-8-sig")
+    assert typed("doctor", "--config", "city.toml").sentence.startswith("setting group = 3: ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("HEDGEROW_KAFKA_BOOTSTRAP_SERVERS", "HEDGEROW_KAFKA__BOOTSTRAP_SERVERS"),
+        ("HEDGEROW_TIMZONE", "HEDGEROW_TIMEZONE"),
+        ("HEDGEROW_KAFAK__BOOTSTRAP_SERVERS", "HEDGEROW_KAFKA__BOOTSTRAP_SERVERS"),
+        ("HEDGEROW_CONFG", "HEDGEROW_CONFIG"),
+    ],
+)
+def test_a_variable_that_is_misspelt_is_not_passed_over(
+    typed: Typist, variable: str, meant: str
+) -> None:
+    assert typed("doctor", **{variable: "x"}) == Failure(
+        2, f"{variable} is no setting's variable; did you mean {meant}?"
+    )
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["HEDGEROW_PORT", "HEDGEROW_PORT_8000_TCP_ADDR", "HEDGEROW_SERVICE_HOST", "HEDGEROW_DATA"],
+)
+def test_variables_that_are_somebody_else_s_are_left_alone(variable: str) -> None:
+    assert misspelt([variable], Settings) == []
 
 
 def test_a_variable_that_is_wrong_is_named(typed: Typist) -> None:
@@ -245,8 +298,13 @@ def test_a_secret_file_that_we_may_not_read(typed: Typist) -> None:
         ("", "readings.csv is empty; its first line must name the columns, such as "
          "sensor_id,timestamp,value"),
         ("sensor_id,timestamp,value\n", "readings"),
+        ("road;at;cars\na;2026-01-01;1\n", "it has road, at, cars. Name the right one with"),
+        ("sensor_id;timestamp;value\na;2026-01-01;1,5\n", "line 2: '1,5' in column 'value' is not "
+         "a finite number; write it with a point, as 1.5"),
+        ('sensor_id,timestamp,value\n"a,2026-01-01,1\n' + "b,2026-01-01,1\n" * 10_000,
+         "a quotation mark that is never closed makes one cell of all that follows"),
     ],
-    ids=["column", "time", "value", "empty", "no-rows"],
+    ids=["column", "time", "value", "empty", "no-rows", "semicolons", "comma", "quotation mark"],
 )  # fmt: skip
 def test_a_file_that_is_wrong(typed: Typist, command: str, text: str, said: str) -> None:
     typed.write("readings.csv", text)
@@ -259,10 +317,36 @@ def test_a_file_that_is_wrong(typed: Typist, command: str, text: str, said: str)
 
 def test_a_file_that_is_not_there_or_of_no_kind(typed: Typist) -> None:
     assert typed("replay", "x.csv") == Failure(5, "there is no file x.csv")
+    (typed.folder / "x.csv").mkdir()
+    assert typed("replay", "x.csv") == Failure(5, "x.csv is a folder; name a file in it")
     typed.write("x.xlsx", "")
     failed = typed("replay", "x.xlsx")
     assert failed.code == 5
     assert failed.sentence.startswith("x.xlsx: not a format that can be replayed; .csv, ")
+
+
+# ---------------------------------------------------------------- outputs
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_learned(
+    typed: Typist,
+) -> None:
+    typed.write("readings.csv", "sensor_id,timestamp,value\na,yesterday,1\n")
+    assert typed("backtest", "readings.csv", "--report", "no/report.html") == Failure(
+        1, "the report cannot be written to no/report.html: there is no folder no"
+    )
+    assert typed("backtest", "readings.csv", "--report", ".") == Failure(
+        1, "the report cannot be written to .: that is a folder"
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("arguments", [("--version",), ("topics", "list")])
+def test_an_output_that_there_is_no_room_for(typed: Typist, arguments: tuple[str, ...]) -> None:
+    before = ("sh", "-c", 'exec "$@" >/dev/full', "sh")
+    assert typed(*arguments, before=before) == Failure(
+        1, "the output cannot be written: No space left on device"
+    )
 
 
 # ---------------------------------------------------------------- parts

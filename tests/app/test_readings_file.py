@@ -223,3 +223,16 @@ def test_the_fraction_read_rises_to_one(tmp_path: Path) -> None:
     assert seen == sorted(seen)
     assert seen[0] == 0.0
     assert file.fraction == 1.0
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_columns_may_be_parted_as_spreadsheets_part_them(tmp_path: Path, mark: str) -> None:
+    plain = ReadingsFile(written(tmp_path / "plain.csv", TWO_ROWS))
+    parted = ReadingsFile(written(tmp_path / "parted.csv", TWO_ROWS.replace(",", mark)))
+    assert list(parted.rows()) == list(plain.rows())
+
+
+def test_a_cell_that_is_no_number_is_told_in_part_where_it_is_long(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.csv", f"sensor_id,timestamp,value\na,2026-01-01,{'x' * 9_000}\n")
+    (row,) = bad(ReadingsFile(path))
+    assert row.error == f"'{'x' * 79} … in column 'value' is not a finite number"

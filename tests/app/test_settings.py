@@ -53,6 +53,34 @@ def test_a_wrong_value_is_named_with_what_would_be_right(
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("topics", "said"),
+    [
+        ("alerts = 'sensor-data'", "readings and alerts are both 'sensor-data'; they must differ"),
+        (
+            "forward = true\nexpert_forecasts = 'predictions'",
+            "predictions and expert_forecasts are",
+        ),
+        ("readings = 'a b'", "readings: 'a b' cannot be a topic's name; up to 249 letters, digits"),
+        ("readings = '..'", "readings: '..' cannot be a topic's name"),
+    ],
+)
+def test_topics_have_usable_names_of_their_own(tmp_path: Path, topics: str, said: str) -> None:
+    city = tmp_path / "city.toml"
+    city.write_text(f"[topics]\n{topics}\n")
+    with pytest.raises(SettingsError) as error:
+        load_settings(city)
+    assert said in str(error.value)
+
+
+def test_where_nothing_is_forwarded_forecasts_by_others_may_be_called_like_any(
+    tmp_path: Path,
+) -> None:
+    city = tmp_path / "city.toml"
+    city.write_text("[topics]\nexpert_forecasts = 'sensor-data'\n")
+    assert load_settings(city).topics.expert_forecasts == "sensor-data"
+
+
 def test_an_unknown_name_is_not_ignored(tmp_path: Path) -> None:
     city = tmp_path / "city.toml"
     city.write_text("[kafka]\nbootstrap = 'x'\n")

@@ -8,10 +8,13 @@ two underscores between a section and its field.
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 from enum import StrEnum
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -32,11 +35,12 @@ from pydantic_settings import (
 from hedgerow.app.access_settings import SaslSettings, Section, TlsFiles, TlsSettings
 from hedgerow.app.errors import SettingsError
 from hedgerow.app.secret_files import fill_secrets
-from hedgerow.app.settings_faults import explain
+from hedgerow.app.settings_faults import explain, misspelt
 from hedgerow.app.state.address import parse_address
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 MIN_TOKEN = 16  # characters; shorter ones can be guessed over the network
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 MIN_KEY = 16  # characters; with shorter ones signatures can be forged by trying keys
 
 Horizons = Annotated[tuple[Annotated[int, Field(ge=1, le=2000)], ...], Field(min_length=1)]
@@ -168,6 +172,22 @@ class TopicSettings(Section):
         1, ge=1, le=10, description="of new topics; 3 on a cluster that must survive a broker"
     )
     create: bool = Field(True, description="make missing topics when a worker starts")
+
+    @model_validator(mode="after")
+    def _usable_names(self) -> Self:
+        roles = ["readings", "predictions", "alerts", "dead_letters", "sensor_registry"]
+        by_name: dict[str, str] = {}
+        for role in [*roles, *(["expert_forecasts"] if self.forward else [])]:
+            name = getattr(self, role)
+            if not _TOPIC.fullmatch(name) or name in {".", ".."}:
+                raise ValueError(
+                    f"{role}: {name!r} cannot be a topic's name; up to 249 letters, digits, "
+                    "'.', '_' and '-' can"
+                )
+            if name in by_name:
+                raise ValueError(f"{by_name[name]} and {role} are both {name!r}; they must differ")
+            by_name[name] = role
+        return self
 
 
 class CheckpointSettings(Section):
@@ -367,6 +387,16 @@ class _CityFile(TomlConfigSettingsSource):
         path = os.environ.get("HEDGEROW_CONFIG")
         super().__init__(settings_cls, Path(path) if path else None)
 
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        try:
+            # Editors of one system begin a text with a mark that TOML does not know.
+            return tomllib.loads(file_path.read_text("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise SettingsError(
+                f"{file_path} is not UTF-8 text (a byte {error.object[error.start]:#04x} stands in "
+                "it); save it as UTF-8"
+            ) from None
+
 
 def load_settings(config: Path | None = None) -> Settings:
     """Read the settings from the file and the environment.
@@ -386,12 +416,16 @@ def load_settings(config: Path | None = None) -> Settings:
         os.environ["HEDGEROW_CONFIG"] = str(config)
     path = os.environ.get("HEDGEROW_CONFIG")
     if path and not Path(path).is_file():
-        raise SettingsError(f"no settings file at {path}; name an existing city.toml")
+        what = "that is a folder" if Path(path).is_dir() else "name an existing city.toml"
+        raise SettingsError(f"no settings file at {path}; {what}")
+    if wrong := misspelt(os.environ, Settings):
+        raise SettingsError("\n".join(wrong))
     try:
         return Settings()
     except ValidationError as error:
         raise SettingsError(explain(error, Settings, path)) from None
     except TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not TOML: {error}") from None
+        hint = "; a text stands in quotes" if str(error).startswith("Invalid value") else ""
+        raise SettingsError(f"{path} is not TOML: {error}{hint}") from None
     except (ValueError, OSError) as error:  # bad JSON in a variable, or a file we may not read
         raise SettingsError(f"the settings cannot be read: {error}") from None

@@ -6,7 +6,7 @@ Before: pydantic's errors out of ``settings``. After: one line for each fault, o
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from hedgerow.app.secret_files import is_secret
 
+PREFIX = "HEDGEROW_"
 Place = tuple[int | str, ...]
 
 # What a writer of TOML calls what pydantic names after Python.
@@ -67,10 +68,54 @@ def explain(error: ValidationError, settings: type[BaseModel], file: str | None)
     return "\n".join(lines)
 
 
+def misspelt(variables: Iterable[str], settings: type[BaseModel]) -> list[str]:
+    """Say of variables that look like a setting's but are none's which one was probably meant.
+
+    Others are left alone: whoever runs the service may have some of their own, as Kubernetes
+    has for a service of its name.
+
+    Examples
+    --------
+    >>> from hedgerow.app.settings import Settings
+    >>> for line in misspelt(["HEDGEROW_KAFKA_BOOTSTRAP_SERVERS", "HEDGEROW_PORT"], Settings):
+    ...     print(line)
+    HEDGEROW_KAFKA_BOOTSTRAP_SERVERS is no setting's variable; did you mean \
+HEDGEROW_KAFKA__BOOTSTRAP_SERVERS?
+    """
+    known = [*_variables(settings), "CONFIG"]
+    plain = {name.replace("__", "_"): name for name in known}
+    lines = []
+    for variable in sorted(variables):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in known or name.partition("__")[0].lower() in _sections(known):
+            continue  # within a section the settings tell themselves
+        collapsed = name.replace("__", "_")
+        near = [collapsed] if collapsed in plain else get_close_matches(
+            collapsed, plain, n=1, cutoff=0.85
+        )  # fmt: skip
+        if near:
+            meant = f"{PREFIX}{plain[near[0]]}"
+            lines.append(f"{variable} is no setting's variable; did you mean {meant}?")
+    return lines
+
+
+def _variables(settings: type[BaseModel], before: str = "") -> Iterator[str]:
+    for name, field in settings.model_fields.items():
+        variable = f"{before}{name.upper()}"
+        yield variable
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _variables(field.annotation, f"{variable}__")
+
+
+def _sections(known: Iterable[str]) -> set[str]:
+    """Return the names before the two underscores, in small letters."""
+    return {head.lower() for head, mark, _ in (name.partition("__") for name in known) if mark}
+
+
 def _where(place: Place, file: str | None) -> str:
     """Tell where the value stands: in a variable, which goes before the file, or in the file."""
     for length in range(len(place), 0, -1):
-        variable = "HEDGEROW_" + "__".join(str(part).upper() for part in place[:length])
+        variable = PREFIX + "__".join(str(part).upper() for part in place[:length])
         if variable in os.environ:
             return f" (in {variable})"
     return f" (in {file})" if file else ""

@@ -5,6 +5,7 @@ Before: ``run`` and its trace. The page has no script and names nothing outside 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from html import escape
@@ -52,6 +53,25 @@ def write_report(
         path.write_text(page, "utf-8")
     except OSError as error:
         raise AppError(f"the report cannot be written to {path}: {error.strerror}") from error
+
+
+def expect_writable(path: Path) -> None:
+    """Find out before hours of learning whether a report could be written after them.
+
+    Raises
+    ------
+    AppError
+        If it could not.
+    """
+    if path.is_dir():
+        reason = "that is a folder"
+    elif not path.parent.is_dir():
+        reason = f"there is no folder {path.parent}"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        reason = "Permission denied"
+    else:
+        return
+    raise AppError(f"the report cannot be written to {path}: {reason}")
 
 
 def document(

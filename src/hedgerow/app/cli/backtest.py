@@ -20,7 +20,14 @@ from hedgerow.app.cli.columns import (
     ValuesColumns,
     columns_of,
 )
-from hedgerow.app.cli.output import ConfigOption, errors, printable, read_settings, results
+from hedgerow.app.cli.output import (
+    ConfigOption,
+    counted,
+    errors,
+    printable,
+    read_settings,
+    results,
+)
 
 if TYPE_CHECKING:
     from hedgerow.app.backtest import Findings
@@ -114,6 +121,10 @@ def backtest(
     from hedgerow.app.cli.progress import ReplayProgress
     from hedgerow.app.errors import InputFileError
 
+    if report is not None:
+        from hedgerow.app.backtest.report import expect_writable
+
+        expect_writable(report)
     log = FileLog(files, columns, sent_ms=int(time() * 1000))
     city = _city(settings, None if horizons is None else _horizons(horizons), period)
     trace = None if report is None else Trace()
@@ -169,19 +180,27 @@ def _registry(file: Path | None) -> Registry:
 def _show(findings: Findings, seconds: float, every: bool) -> None:
     from hedgerow.app.backtest.lines import profile_lines, series_lines
     from hedgerow.app.backtest.table import WIDTH, score_table
+    from hedgerow.models.period import READINGS_NEEDED
 
     counts = findings.counts
     series = len({(score.sensor_id, score.quantity) for score in findings.scores})
     by_series = every or series <= MOST_SERIES
     lines = (series_lines if by_series else profile_lines)(findings.scores)
-    wide = Console(markup=False, highlight=False, width=max(results.width, WIDTH))
-    wide.print(score_table(lines, by_series=by_series))
+    if any(line.n for line in lines):
+        wide = Console(markup=False, highlight=False, width=max(results.width, WIDTH))
+        wide.print(score_table(lines, by_series=by_series))
+    else:
+        results.print(
+            "no forecast met its label, so there is nothing to score: a series is forecast once "
+            f"its period is known, by {READINGS_NEEDED} readings or --period"
+        )
     if not by_series:
         results.print(f"{series} series; --all shows a line for each")
     results.print(
-        f"{counts.readings:,} readings in {counts.messages:,} rows: {counts.learned:,} learned, "
-        f"{counts.late:,} late, {counts.duplicate:,} duplicate, {counts.rejected:,} rejected; "
-        f"{seconds:.1f} s ({counts.readings / max(seconds, 1e-9):,.0f} readings/s)"
+        f"{counted(counts.readings, 'reading')} in {counted(counts.messages, 'row')}: "
+        f"{counts.learned:,} learned, {counts.late:,} late, {counts.duplicate:,} duplicate, "
+        f"{counts.rejected:,} rejected; {seconds:.1f} s "
+        f"({counts.readings / max(seconds, 1e-9):,.0f} readings/s)"
     )
     if findings.alerts:
         opened = ", ".join(f"{n:,} {kind}" for kind, n in sorted(findings.alerts.items()))

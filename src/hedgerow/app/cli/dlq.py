@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ SinceOption = Annotated[
 UntilOption = Annotated[str | None, typer.Option(help="Only messages before this time.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="End after so many.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+_PLACE = re.compile(r".+:\d+:\d+", re.DOTALL)
 VALUE_SHOWN = 4_000  # bytes
 
 
@@ -189,6 +191,13 @@ def _letters(
         _when(until, "--until"),
         frozenset(ids or ()),
     )
+    for place in ids or ():
+        if not _PLACE.fullmatch(place):
+            raise typer.BadParameter(
+                f"{printable(place)!r} is not topic:partition:offset, such as "
+                f"{settings.topics.readings}:0:41; `hedgerow dlq list` shows them",
+                param_hint="place",
+            )
     topic = settings.topics.dead_letters
     with Tail(settings.kafka, topic, from_beginning=True, follow=False) as tail:
         yield letters(tail.messages(), wanted)

@@ -27,7 +27,8 @@ class ReplayProgress:
     Parameters
     ----------
     console : Console
-        Where it is drawn; nothing but the end is drawn if that is not a terminal.
+        Where it is drawn; nothing but the end is drawn if that is not a terminal, and nothing
+        stays where no reading came.
     label : str
         What is going on.
     """
@@ -41,13 +42,16 @@ class ReplayProgress:
             console=console,
         )
         self._task: TaskID = self._progress.add_task(label, total=1.0, readings=0)
+        self._readings = 0
 
     def show(self, fraction: float, readings: int) -> None:
         """Draw this state."""
+        self._readings = readings
         self._progress.update(self._task, completed=fraction, readings=readings)
 
     def describe(self, label: str, fraction: float, readings: int) -> None:
         """Draw this state of something else."""
+        self._readings = readings
         self._progress.update(self._task, description=label, completed=fraction, readings=readings)
 
     def __enter__(self) -> Self:
@@ -60,4 +64,8 @@ class ReplayProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._readings:
+            self._progress.stop()
+        else:  # the bar alone, for `Progress.stop` ends the line even where nothing was drawn
+            self._progress.live.transient = True
+            self._progress.live.stop()

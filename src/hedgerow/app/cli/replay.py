@@ -17,7 +17,14 @@ from hedgerow.app.cli.columns import (
     ValuesColumns,
     columns_of,
 )
-from hedgerow.app.cli.output import ConfigOption, errors, printable, read_settings, results
+from hedgerow.app.cli.output import (
+    ConfigOption,
+    counted,
+    errors,
+    printable,
+    read_settings,
+    results,
+)
 
 if TYPE_CHECKING:
     from hedgerow.app.replay.send import Report
@@ -129,18 +136,19 @@ def _nothing(file: Path, report: Report) -> str:
         return f"nothing was sent: {file} holds no readings, only the names of its columns"
     bad = report.first_bad[0]
     return (
-        f"nothing was sent: none of the {report.bad_rows:,} rows of {file} holds a reading; "
-        f"line {bad.line}: {printable(bad.error)}"
+        f"nothing was sent: none of the {counted(report.bad_rows, 'row')} of {file} holds a "
+        f"reading; line {bad.line}: {printable(bad.error)}"
     )
 
 
 def _summary(report: Report, topic: str, seconds: float) -> None:
     rate = report.readings / max(seconds, 1e-9)
     results.print(
-        f"{report.readings:,} readings in {report.messages:,} messages sent to {topic} "
-        f"in {seconds:.1f} s ({rate:,.0f} readings/s)"
+        f"{counted(report.readings, 'reading')} in {counted(report.messages, 'message')} sent to "
+        f"{topic} in {seconds:.1f} s ({rate:,.0f} readings/s)"
     )
     if report.bad_rows:
-        errors.print(f"{report.bad_rows:,} rows held no reading, for example:", style="yellow")
+        rows = counted(report.bad_rows, "row")
+        errors.print(f"{rows} held no reading, for example:", style="yellow")
         for row in report.first_bad:
             errors.print(f"  line {row.line}: {printable(row.error)}")

@@ -5,6 +5,8 @@ Commands import what they run only when they run, so that ``--help`` answers at 
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -26,8 +28,10 @@ from hedgerow.app.cli import (
     worker,
 )
 from hedgerow.app.cli.output import errors, printable
+from hedgerow.app.cli.reading_help import tidied
 from hedgerow.app.errors import AppError
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed (or `doctor` found a fault), 2 wrong option or setting, "
     "3 no broker, 4 no Redis, 5 unusable file, 6 port taken, 7 part not installed, "
@@ -91,7 +95,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Always.
     """
     try:
-        app(None if arguments is None else list(arguments), prog_name="hedgerow")
+        try:
+            command = tidied(typer.main.get_command(app))
+            command(None if arguments is None else list(arguments), prog_name="hedgerow")
+        finally:
+            sys.stdout.flush()  # what cannot be written is told here, not when Python ends
     except AppError as error:
         errors.print(f"hedgerow: {printable(str(error))}", style="red")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for what Python would still flush
+        errors.print(f"hedgerow: the output cannot be written: {error.strerror}", style="red")
+        sys.exit(1)

@@ -28,7 +28,7 @@ LimitOption = Annotated[int | None, typer.Option(min=1, help="End after so many 
 JsonOption = Annotated[bool, typer.Option("--json", help="The records as they are, one a line.")]
 
 KINDS = ("anomaly", "bound", "drift", "forecast-breach", "silent", "stuck")
-SEVERITY_STYLES = {"critical": "bold red", "warning": "yellow"}
+SEVERITY_STYLES = {"critical": "bold red", "warning": "yellow", "info": ""}
 Record = TypeVar("Record", "Prediction", "Alert")
 
 
@@ -71,14 +71,15 @@ def alerts(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="Only this kind: bound, forecast-breach, anomaly ...",
+            help=f"Only this kind: {', '.join(KINDS)}.",
             autocompletion=lambda: list(KINDS),
         ),
     ] = None,
     severity: Annotated[
         str | None,
         typer.Option(
-            help="Only this: warning or critical.", autocompletion=lambda: list(SEVERITY_STYLES)
+            help=f"Only this: {', '.join(SEVERITY_STYLES)}.",
+            autocompletion=lambda: list(SEVERITY_STYLES),
         ),
     ] = None,
     from_beginning: BeginningOption = False,
@@ -87,6 +88,8 @@ def alerts(
     as_json: JsonOption = False,
 ) -> None:
     """Show alerts as they open and resolve, each once; Ctrl-C ends it."""
+    _expect(kind, KINDS, "--kind")
+    _expect(severity, tuple(SEVERITY_STYLES), "--severity")
     settings = read_settings(config)
     from hedgerow.topics import decode_alert
 
@@ -101,6 +104,14 @@ def alerts(
     names = {} if as_json else _names(settings)
     with closing(_records(settings, topic, decode_alert, from_beginning, follow)) as records:
         _show(records, wanted, lambda alert: _alert_line(alert, names), limit, as_json)
+
+
+def _expect(given: str | None, known: tuple[str, ...], option: str) -> None:
+    """Refuse what no alert ever has, rather than wait for it."""
+    if given is not None and given not in known:
+        raise typer.BadParameter(
+            f"{printable(given)!r} is none; {', '.join(known)} are", param_hint=option
+        )
 
 
 def _records(

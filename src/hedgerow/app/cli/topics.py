@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.cli.output import ConfigOption, JsonOption, read_settings, results
+from hedgerow.app.cli.output import ConfigOption, JsonOption, counted, read_settings, results
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def create(config: ConfigOption = None) -> None:
     for spec in wanted:
         done = "created" if spec in missing else "exists already"
         partitions = existing.get(spec.name, spec.partitions)
-        results.print(f"{spec.name}: {done}, {partitions} partitions")
+        results.print(f"{spec.name}: {done}, {counted(partitions, 'partition')}")
 
 
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -55,7 +55,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     width = max(len(spec.name) for spec in wanted)
     for spec in wanted:
         found = existing.get(spec.name)
-        state = "missing" if found is None else f"{found} partitions"
+        state = "missing" if found is None else counted(found, "partition")
         results.print(f"{spec.name:<{width}}  {state:<14}  {spec.carries}")
 
 

@@ -14,7 +14,7 @@ from hedgerow.agents.ports import Partition, Stored
 from hedgerow.app.broker.readings_log import describe_log
 from hedgerow.app.broker.spans import Span, SpanReader, spans
 from hedgerow.app.broker.tail import Tail
-from hedgerow.app.broker.topic_admin import admin_client
+from hedgerow.app.broker.topic_admin import admin_client, existing_topics
 from hedgerow.app.city import city_model, input_limits
 from hedgerow.app.errors import AppError
 from hedgerow.app.explain.replay import Episode, Found, SeriesReplay
@@ -69,8 +69,9 @@ async def explain_series(
         If there is none, or no kept state lies before it.
     """
     async with state_admin(settings) as admin:
-        topic = settings.topics.readings
-        log = await asyncio.to_thread(describe_log, admin_client(settings.kafka), topic)
+        topic, broker = settings.topics.readings, admin_client(settings.kafka)
+        await asyncio.to_thread(existing_topics, broker, settings.kafka)  # or says why none answers
+        log = await asyncio.to_thread(describe_log, broker, topic)
         where = await find_series(settings, admin.store, await admin.partitions(), key)
         span = spans(settings.kafka, [where.partition])[where.partition]
         asked = _Question(settings, where, span, at_ms, show)

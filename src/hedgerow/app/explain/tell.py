@@ -60,7 +60,7 @@ def lines(answer: Answer, horizon: int | None = None) -> Iterator[str]:
     """Give the lines that a person reads: the reading, each forecast, one of them as a sum."""
     found, explained = answer.found, answer.found.explanation
     yield f"learned by profile {explained.profile!r} in {answer.partition}"
-    place = "before the log that was read" if found.issued.offset is None else (
+    place = "in the stored state" if found.issued.offset is None else (
         f"offset {found.issued.offset:,}"
     )  # fmt: skip
     yield f"{format_time(found.issued.at_ms)}  observed {found.issued.value:.6g}  ({place})"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,8 @@ from hedgerow.topics.timestamps import epoch_time, format_time
 Cell = str | int | float | bool | datetime | dict[str, object] | list[object] | bytes | None
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_SHOWN = 80  # characters of a cell that cannot be used
+DELIMITERS = ",;\t|"
 _SENSOR, _TIME, _VALUES = 0, 1, 2  # positions of the cells a row is read as
 _NOT_JSON: Sequence[Cell] = [None]
 
@@ -115,6 +118,8 @@ class ReadingsFile:
         self._path = path
         self._columns = columns or Columns()
         self._fraction = 0.0
+        if path.is_dir():
+            raise InputFileError(f"{path} is a folder; name a file in it")
         suffixes = [suffix.lower() for suffix in path.suffixes]
         self._packed = suffixes[-1:] == [".gz"]
         self._format = (suffixes[:-1] if self._packed else suffixes)[-1:]
@@ -143,8 +148,9 @@ class ReadingsFile:
                 f"{self._path} is not UTF-8 text (a byte "
                 f"{error.object[error.start]:#04x} stands in it); save it as UTF-8"
             ) from error
-        except (OSError, EOFError, csv.Error) as error:
-            raise InputFileError(f"{self._path} cannot be read: {error}") from error
+        except (OSError, EOFError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputFileError(f"{self._path} cannot be read: {reason}") from error
         self._fraction = 1.0
 
     def _cells(self) -> Iterator[tuple[int, Sequence[Cell]]]:
@@ -162,20 +168,28 @@ class ReadingsFile:
                     yield line, cells
 
     def _csv(self, text: io.TextIOBase) -> Iterator[tuple[int, Sequence[Cell]]]:
-        lines = csv.reader(text)
-        header = next(lines, [])
-        if not header:
+        first = text.readline()
+        mark = max(DELIMITERS, key=first.count)  # the comma where they are as many
+        lines = csv.reader(itertools.chain([first], text), delimiter=mark)
+        try:
+            header = next(lines, [])
+            if not header:
+                raise InputFileError(
+                    f"{self._path} is empty; its first line must name the columns, such as "
+                    f"{','.join(self._columns.names)}"
+                )
+            where = self._positions(header)
+            width = max(where) + 1
+            for cells in lines:
+                if len(cells) >= width:
+                    yield lines.line_num, [cells[i] if i >= 0 else None for i in where]
+                elif cells:
+                    yield lines.line_num, ()
+        except csv.Error as error:
             raise InputFileError(
-                f"{self._path} is empty; its first line must name the columns, such as "
-                f"{','.join(self._columns.names)}"
-            )
-        where = self._positions(header)
-        width = max(where) + 1
-        for cells in lines:
-            if len(cells) >= width:
-                yield lines.line_num, [cells[i] if i >= 0 else None for i in where]
-            elif cells:
-                yield lines.line_num, ()
+                f"{self._path} cannot be read, line {lines.line_num}: {error}; a quotation mark "
+                "that is never closed makes one cell of all that follows"
+            ) from None
 
     def _ndjson(self, text: io.TextIOBase) -> Iterator[tuple[int, Sequence[Cell]]]:
         names = self._columns.names
@@ -337,4 +351,6 @@ def _number(name: str, cell: Cell) -> float:
             number = math.nan
         if math.isfinite(number):
             return number
-    raise _Unusable(Reason.VALUE, f"{cell!r} in column {name!r} is not a finite number")
+    hint = "; write it with a point, as 1.5" if isinstance(cell, str) and "," in cell else ""
+    shown = repr(cell) if len(repr(cell)) <= MOST_SHOWN else f"{repr(cell)[:MOST_SHOWN]} …"
+    raise _Unusable(Reason.VALUE, f"{shown} in column {name!r} is not a finite number{hint}")

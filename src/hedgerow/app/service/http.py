@@ -7,7 +7,9 @@ must be there to ask for the token.
 
 from __future__ import annotations
 
+import errno
 import hmac
+import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -16,7 +18,7 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from hedgerow.app.errors import PortTaken
+from hedgerow.app.errors import PortTaken, SettingsError
 from hedgerow.app.settings import HttpSettings
 
 HEALTH = frozenset({"/healthz", "/readyz"})
@@ -103,6 +105,12 @@ class HttpServer:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
+            if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+                raise SettingsError(
+                    f"cannot listen on {host}:{port}: this machine has no address {host}; set "
+                    "http.host (HEDGEROW_HTTP__HOST) to 127.0.0.1, to 0.0.0.0 for all, or to one "
+                    "that it has"
+                ) from None
             raise PortTaken(
                 # asyncio repeats the address in a sentence of its own
                 f"cannot listen on {host}:{port}: {str(error.strerror).rpartition('): ')[2]}; set "
