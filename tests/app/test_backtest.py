@@ -248,7 +248,7 @@ def test_the_error_by_hour_is_by_the_local_hour_of_the_label(tmp_path: Path) -> 
 def test_weights_are_kept_evenly_and_not_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hedgerow.app.backtest.run.BATCH", 5)
+    monkeypatch.setattr("hedgerow.app.backtest.run.TRACED", 5)
     trace = Trace()
     trace._stride = trace._next = 5
     run(written(tmp_path / "r.csv", rows()), trace=trace)
@@ -257,6 +257,12 @@ def test_weights_are_kept_evenly_and_not_without_end(
     assert gaps.max() <= 3 * gaps.min()
     for share in trace.weights[-1].shares.values():
         assert sum(share.values()) == pytest.approx(1.0)
+
+
+def test_a_short_file_too_shows_how_the_weights_moved(tmp_path: Path) -> None:
+    trace = Trace()
+    run(written(tmp_path / "r.csv", rows()[:1_000]), trace=trace)
+    assert len(trace.weights) >= 3
 
 
 def test_the_table_shows_every_series_and_horizon(tmp_path: Path, typed: Typed) -> None:
@@ -337,6 +343,8 @@ def test_the_report_is_one_file_that_loads_nothing(tmp_path: Path, typed: Typed)
     page.close()
     assert page.open == []
     assert page.loads == []
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
+    assert "1 slot ahead" in text
     assert "script" not in page.seen
     assert not re.search(r"url\(|@import|https?:", text)
     # By hour and weights for each horizon, forecasts for each series and horizon.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hedgerow.app.backtest.svg import Chart, range_of
 from hedgerow.app.backtest.trace import Matched, Trace
+from hedgerow.app.cli.output import counted
 from hedgerow.models import SeriesScore, series_key
 
 Floats = NDArray[np.float64]
@@ -37,7 +38,7 @@ _PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#
 STYLE = """
 :root{color-scheme:light dark;--ink:#222;--soft:#888;--rule:#ddd;--paper:#fff}
 @media(prefers-color-scheme:dark){:root{--ink:#ddd;--soft:#999;--rule:#444;--paper:#181818}}
-body{font:15px/1.45 system-ui,sans-serif;max-width:940px;margin:2em auto;padding:0 1em;
+body{font:15px/1.45 system-ui,sans-serif;max-width:1140px;margin:2em auto;padding:0 1em;
 color:var(--ink);background:var(--paper)}
 h1{font-size:1.5em}h2{margin-top:2em;font-size:1.2em}h3{margin-bottom:.2em;font-size:1em}
 figure{margin:.4em 0 1em}figcaption{color:var(--soft);font-size:.85em}
@@ -96,7 +97,7 @@ def by_hour(
             name: _median_over([_relative(member, name) for member in members])
             for name in ("persistence", "day", "ours")
         }
-        label = f"{profile}, {horizon} slots ahead"
+        label = f"{profile}, {counted(horizon, 'slot')} ahead"
         chart = Chart((0, HOURS), range_of(*lines.values(), zero=True), height=160, label=label)
         for name, values in lines.items():
             chart.line(np.arange(HOURS + 1.0), np.append(values, values[-1]), name, steps=True)
@@ -157,7 +158,7 @@ def weights(trace: Trace, zone: tzinfo) -> list[str]:
         kept = [one for one in trace.weights if (profile, horizon) in one.shares]
         experts = list(dict.fromkeys(e for one in kept for e in one.shares[profile, horizon]))
         x = np.array([one.at_ms for one in kept], np.float64)
-        label = f"{profile}, {horizon} slots ahead"
+        label = f"{profile}, {counted(horizon, 'slot')} ahead"
         chart = Chart((x[0], x[-1]), (0.0, 1.0), height=170, timezone=zone, label=label)
         below = np.zeros(len(x))
         for number, expert in enumerate(experts):

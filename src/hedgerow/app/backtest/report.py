@@ -115,7 +115,8 @@ def document(
             parts.append(f"<figure><figcaption>{lead} ahead</figcaption>")
             parts.append(plots.forecast(matched, zone, f"{key}, {lead} ahead") + "</figure>")
     title = f"<title>Backtest of {escape(names)}</title>"
-    head = f'<meta charset="utf-8">{title}<style>{plots.STYLE}</style>'
+    wide = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f'<meta charset="utf-8">{wide}{title}<style>{plots.STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
 
 

@@ -19,6 +19,7 @@ from hedgerow.models import EMPTY, CityModel, Counts, Learner, Registry, SeriesS
 from hedgerow.topics import Limits, ReadingDecoder
 
 BATCH = 4096  # messages; what comes out does not depend on it
+TRACED = 256  # the same where a trace is kept, which looks at the weights between two of them
 BAD_SHOWN = 5
 
 
@@ -109,7 +110,8 @@ class Backtest:
             If a file cannot be read to its end.
         """
         rows = islice(log.messages(), limit)
-        while taken := list(islice(rows, BATCH)):
+        most = BATCH if self._trace is None else TRACED
+        while taken := list(islice(rows, most)):
             messages = []
             for row in taken:
                 if isinstance(row, FileMessage):

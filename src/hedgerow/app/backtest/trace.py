@@ -18,7 +18,7 @@ from hedgerow.models import AlertEvent, Learner, StepResult
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 MOST_SNAPSHOTS = 128
-FIRST_STRIDE = 4096  # readings between two snapshots of the weights, until there are too many
+FIRST_STRIDE = 256  # readings between two snapshots of the weights, until there are too many
 
 
 @dataclass(frozen=True, slots=True)
