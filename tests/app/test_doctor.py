@@ -23,12 +23,13 @@ from hedgerow.app.cli import main
 from hedgerow.app.doctor import examine as doctor
 from hedgerow.app.doctor.check import Check, Status
 from hedgerow.app.doctor.examine import examine
+from hedgerow.app.doctor.profiles import shadowed
 from hedgerow.app.embedded.servers import EmbeddedRedis, embedded_redis, free_port
 from hedgerow.app.replay.send import KafkaSender
 from hedgerow.app.settings import Settings, load_settings
 from hedgerow.app.state.census import Census, RedisCensus
 from hedgerow.app.state.store import RedisStateStore
-from hedgerow.models import CityModel, Learner, encode_chunk
+from hedgerow.models import CityModel, Learner, Profile, encode_chunk
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +173,41 @@ def test_a_profile_that_cannot_be_used_is_a_fault(
     city.write_text('[[profiles]]\nname = "p"\nbound_lower = 5.0\nbound_upper = 1.0\n')
     monkeypatch.setenv("HEDGEROW_CONFIG", str(city))
     assert examined()["profiles"].status is Status.FAIL
+
+
+def test_a_profile_that_no_series_reaches_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city = tmp_path / "city.toml"
+    city.write_text(
+        "[[profiles]]\nname = 'roads'\nmatch = ['road-*']\n"
+        "[[profiles]]\nname = 'bridges'\nmatch = ['road-b*', 'road-7']\n"
+    )
+    monkeypatch.setenv("HEDGEROW_CONFIG", str(city))
+    check = next(check for check in examine(load_settings()) if check.name == "profiles")
+    assert check.status is Status.WARN
+    assert check.found == (
+        "roads, bridges, default; all that these match is taken before them: 'bridges' (by 'roads')"
+    )
+    assert "put the narrower profile first" in check.advice
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reached"),
+    [
+        ({"match": ("a-*",)}, {"match": ("a-?",)}, False),
+        ({"match": ("a-?",)}, {"match": ("a-*",)}, True),
+        ({"match": ("a-???",)}, {"match": ("a-[xyz]",)}, True),
+        ({"kinds": ("traffic",)}, {}, True),
+        ({"kinds": ("traffic", "solar")}, {"kinds": ("solar",)}, False),
+        ({"zones": ("north",)}, {"kinds": ("solar",)}, True),
+    ],
+)
+def test_a_profile_is_reached_unless_one_before_it_takes_all(
+    first: dict[str, tuple[str, ...]], second: dict[str, tuple[str, ...]], reached: bool
+) -> None:
+    profiles = (Profile("first", **first), Profile("second", **second), Profile("default"))
+    assert (list(shadowed(profiles)) == []) == reached
 
 
 def test_the_command_prints_a_line_each_and_leaves_with_1_on_a_fault(

@@ -25,6 +25,7 @@ from hedgerow.app.broker.topic_check import find_topic
 from hedgerow.app.city import city_model
 from hedgerow.app.doctor.check import Check, Status
 from hedgerow.app.doctor.log import examine_log
+from hedgerow.app.doctor.profiles import shadowed
 from hedgerow.app.errors import AccessRefused, AppError, BrokerUnavailable, SettingsError
 from hedgerow.app.registry.table import read_table
 from hedgerow.app.settings import Settings
@@ -65,11 +66,18 @@ def _libraries() -> Check:
 
 def _city(settings: Settings) -> Iterator[Check]:
     try:
-        names = [profile.name for profile in city_model(settings).profiles]
+        profiles = city_model(settings).profiles
     except SettingsError as error:
         yield Check("profiles", Status.FAIL, str(error), "correct it in city.toml")
     else:
-        yield Check("profiles", Status.OK, ", ".join(names))
+        names = ", ".join(profile.name for profile in profiles)
+        useless = [f"{name!r} (by {by!r})" for name, by in shadowed(profiles)]
+        if useless:
+            found = f"{names}; all that these match is taken before them: {', '.join(useless)}"
+            advice = "the first that matches takes a series: put the narrower profile first"
+            yield Check("profiles", Status.WARN, found, advice)
+        else:
+            yield Check("profiles", Status.OK, names)
     zone = settings.timezone
     now = datetime.now(ZoneInfo(zone))
     found = f"{zone}, where it is {now:%H:%M}"
