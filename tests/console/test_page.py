@@ -154,6 +154,12 @@ def test_a_reader_is_told_what_is_what(page: Page, whole: str) -> None:
     )
     assert nameless == []
     page.wait("return document.querySelectorAll('[role=option][aria-selected=true]').length === 1")
+    label = page.run("return document.getElementById('readings').ariaLabel")
+    assert re.match(
+        r"168 readings of .+ from .+ to .+, the lowest [\d,.]+, the highest [\d,.]+, the last "
+        r"[\d,.]+ people/h, beside what was forecast 1 h ahead; errors are in the table below",
+        label,
+    ), label
 
 
 def test_the_chosen_series_shows_all_that_is_known_of_it(page: Page, whole: str) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 
 if TYPE_CHECKING:
     from hedgerow.app.settings import Settings
 
+WIDEST_NAME = 48  # columns of a terminal
 # Markup is off: sensor ids and messages come from outside and may hold brackets.
 results = Console(markup=False, highlight=False, soft_wrap=True)
 errors = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
@@ -65,7 +67,8 @@ def columns(
     Parameters
     ----------
     names : int
-        How many of the first columns are no numbers and begin at the left.
+        How many of the first columns are no numbers and begin at the left; a name that is longer
+        than others should have to make room for moves its own line alone.
 
     Examples
     --------
@@ -73,13 +76,17 @@ def columns(
     [' n  series', '10       7']
     >>> list(columns(["name", "n"], [["a", "100"]], names=1))
     ['name    n', 'a     100']
+    >>> list(columns(["name", "n"], [["🚦", "1"], ["a", "2"]], names=1))
+    ['name  n', '🚦    1', 'a     2']
     """
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
+    widths[:names] = [min(width, WIDEST_NAME) for width in widths[:names]]
     for row in (headings, *rows):
-        yield "  ".join(
-            cell.ljust(width) if place < names else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
+        line = []
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            room = " " * (width - cell_len(cell))
+            line.append(cell + room if place < names else room + cell)
+        yield "  ".join(line).rstrip()
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

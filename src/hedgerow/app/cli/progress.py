@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from hedgerow.app.cli.output import counted
+
 
 class _Rate(ProgressColumn):
     """Readings and readings per second."""
@@ -18,7 +20,7 @@ class _Rate(ProgressColumn):
         readings = int(task.fields["readings"])
         seconds = task.elapsed or 0.0
         rate = readings / seconds if seconds > 0.1 else 0.0
-        return Text(f"{readings:,} readings, {rate:,.0f}/s", style="cyan")
+        return Text(f"{counted(readings, 'reading')}, {rate:,.0f}/s", style="cyan")
 
 
 class ReplayProgress:

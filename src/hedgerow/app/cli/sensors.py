@@ -92,7 +92,8 @@ def _send(settings: Settings, found: Changes) -> None:
 
     if not found.count:
         return
-    with Progress(console=errors, transient=True) as bar:
+    # Drawn nowhere but on a terminal, where it goes again.
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("sensors", total=found.count)
         send(settings, found, lambda sent: bar.update(task, completed=sent))
 

@@ -222,7 +222,8 @@ class Session:
             letters=dict(board.letters),
             older_letters=follower.older_letters,
             worker=worker,
-            members=None if group is None else group.members,
+            # What was told before would grow old unseen.
+            members=None if group is None or group.trouble is not None else group.members,
             timezone=self._timezone,
         )
         if self._tick is not None and self._tick.alert_changes == changes:

@@ -3,7 +3,7 @@
 import { Detail } from "./detail.js";
 import { SeriesList } from "./list.js";
 import { SensorMap } from "./map.js";
-import { say, showAlerts, showHealth } from "./panels.js";
+import { countAlerts, say, showAlerts, showHealth } from "./panels.js";
 import { keepToken, Stream } from "./stream.js";
 import { setZone } from "./words.js";
 
@@ -12,6 +12,7 @@ const narrow = matchMedia("(max-width: 720px)");
 let chosen = null;
 let city = null;
 let alerts = [];
+let openAlerts = 0; // of the whole group, also those that the list has no room for
 
 const sensors = new Map(); // of the registry, by id
 const map = new SensorMap(choose);
@@ -29,10 +30,10 @@ function register({ first, sensors: some }) {
 }
 
 function tellAlerts() {
-  showAlerts(alerts, choose, (key) => list.titleOf(key));
+  showAlerts(alerts, openAlerts, choose, (key) => list.titleOf(key));
 }
 
-const mood = (source) => ({
+const mood = (source, begin = () => {}) => ({
   refused(shown) {
     $("login").hidden = false;
     $("main").hidden = true;
@@ -41,6 +42,7 @@ const mood = (source) => ({
   },
   broken: () => say(source, "The worker does not answer; trying again."),
   whole() {
+    begin();
     say(source, "");
     $("login").hidden = true;
     $("main").hidden = false;
@@ -55,12 +57,15 @@ function look() {
     health(health) {
       setZone(health.timezone);
       showHealth(health);
+      list.heard(health.series);
+      openAlerts = health.open_alerts;
+      countAlerts(alerts, openAlerts);
     },
     alerts(news) {
       alerts = news;
       tellAlerts();
     },
-  }, mood("live"));
+  }, mood("live", () => list.begin()));
 }
 
 let series = null;
@@ -104,5 +109,14 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+/** The key in an address; as it stands there where somebody typed it, such as “#100%”. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 look();
-if (location.hash.length > 1) choose(decodeURIComponent(location.hash.slice(1)));
+if (location.hash.length > 1) choose(decoded(location.hash.slice(1)));

@@ -66,9 +66,16 @@ export class Detail {
     });
     const made = view.made.find((one) => one.horizon === this.horizon);
     if (made) this.readings.show(view, made);
+    this.describe(view, made);
     this.errors(view);
     $("own-alerts").replaceChildren(...(view.alerts.length ? view.alerts.map((alert) => alertItem(alert)) : [element("li", { className: "none", textContent: "None in the records that were read." })]));
     this.experts(view);
+  }
+
+  /** Say for those who do not see the chart what is on it. */
+  describe(view, made) {
+    const { times, observed } = view;
+    $("readings").setAttribute("aria-label", times.length ? `${observed.length} readings of ${$("chosen-title").textContent} from ${time(times[0])} to ${time(times.at(-1))}, the lowest ${number(Math.min(...observed))}, the highest ${number(Math.max(...observed))}, the last ${number(observed.at(-1))}${this.unit}${made ? `, beside what was forecast ${span(made.lead_seconds)} ahead` : ""}; errors are in the table below` : "Readings and forecasts");
   }
 
   now(view) {

@@ -1,9 +1,10 @@
 // The list of series: only the lines on the screen exist, however many there are.
 
-import { element, number, shortTime } from "./words.js";
+import { element, number, plain, shortTime } from "./words.js";
 
 const ROW = 52; // pixels, as --row
 const BEYOND = 6; // lines kept above and below the window
+const EMPTY_AFTER = 2000; // milliseconds, in which what is on the topics is read
 const order = new Intl.Collator("en", { numeric: true });
 
 export class SeriesList {
@@ -17,6 +18,7 @@ export class SeriesList {
     this.filter = document.getElementById("filter");
     this.alerting = document.getElementById("alerting");
     this.found = document.getElementById("found");
+    this.nothing = document.getElementById("nothing");
     this.all = []; // by number: {key, small, observed, at, expected, inside, alerts}
     this.sorted = []; // numbers in the order of their keys
     this.shown = []; // those that pass the filter
@@ -32,8 +34,18 @@ export class SeriesList {
     new ResizeObserver(() => this.schedule()).observe(this.box);
   }
 
+  /** Another session tells from now on, which may number the series otherwise. */
+  begin() {
+    this.renumbered = true;
+  }
+
   update(rows) {
     let added = false;
+    if (this.renumbered && rows.length) {
+      this.renumbered = false;
+      [this.all, this.sorted, this.shown, this.active] = [[], [], [], 0];
+      this.unseen = this.chosen !== null;
+    }
     for (const [at, key, observed, time, expected, inside, alerts, skill] of rows) {
       const news = { observed, at: time, expected, inside, alerts, skill };
       const known = this.all[at];
@@ -83,8 +95,8 @@ export class SeriesList {
   named(row) {
     const sensor = this.sensorOf(row.key);
     const known = this.sensors.get(sensor);
-    const title = this.titleOf(row.key);
-    const about = known ? [known.name && row.key, known.kind, known.zone].filter(Boolean).join(" · ") : "";
+    const title = plain(this.titleOf(row.key));
+    const about = known ? plain([known.name && row.key, known.kind, known.zone].filter(Boolean).join(" · ")) : "";
     return Object.assign(row, { sensor, title, about, unit: known?.unit ?? "", small: `${row.key} ${title} ${about}`.toLowerCase() });
   }
 
@@ -112,8 +124,25 @@ export class SeriesList {
     if (!keep) this.box.scrollTop = 0;
     const { length } = this.shown;
     this.found.textContent = length === this.sorted.length ? `${length.toLocaleString("en")}` : `${length.toLocaleString("en")} of ${this.sorted.length.toLocaleString("en")}`;
+    this.explain();
     this.schedule();
     this.tell();
+  }
+
+  /** Say why the list is empty. */
+  explain() {
+    const text = this.shown.length ? ""
+      : this.sorted.length ? `No series matches${this.alerting.checked ? ", of those with an open alert" : ""}.`
+        : this.empty ? "No reading has been learned yet. Send some, for instance by “hedgerow replay FILE”." : "";
+    if (this.nothing.textContent !== text) this.nothing.textContent = text;
+    this.nothing.hidden = !text;
+  }
+
+  /** Note how many series the worker knows, since a page that was just opened knows none either. */
+  heard(series) {
+    this.heardAt ??= performance.now();
+    this.empty = series === 0 && performance.now() - this.heardAt > EMPTY_AFTER;
+    this.explain();
   }
 
   schedule() {

@@ -2,6 +2,7 @@
 
 import { count, element, number, span, time } from "./words.js";
 
+const MOST_ALERTS = 200; // that are sent, as session.py has it
 const $ = (id) => document.getElementById(id);
 
 export function showHealth(health) {
@@ -109,8 +110,16 @@ export function alertItem(alert, choose, titleOf) {
   return item;
 }
 
-export function showAlerts(alerts, choose, titleOf) {
+/** Say how many alerts there are, and how many of them are listed. */
+export function countAlerts(alerts, all) {
   const open = alerts.filter((alert) => alert.open).length;
-  $("open").textContent = alerts.length ? `${open} open, ${alerts.length - open} resolved` : "";
+  const text = !alerts.length ? ""
+    : open < all ? `${count(all)} open, the newest ${count(open)} are listed`
+      : `${count(open)} open, ${alerts.length < MOST_ALERTS ? count(alerts.length - open) : `the last ${count(alerts.length - open)}`} resolved`;
+  if ($("open").textContent !== text) $("open").textContent = text;
+}
+
+export function showAlerts(alerts, all, choose, titleOf) {
+  countAlerts(alerts, all);
   $("all-alerts").replaceChildren(...(alerts.length ? alerts.map((alert) => alertItem(alert, choose, titleOf)) : [element("li", { className: "none", textContent: "None in the records that were read." })]));
 }

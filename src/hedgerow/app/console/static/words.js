@@ -43,6 +43,9 @@ export function beside(share, other) {
   return `error ${Math.abs(rounded)} % ${rounded > 0 ? "smaller" : "larger"} than ${other}'s`;
 }
 
+/** A foreign text without the marks that turn what stands after it around. */
+export const plain = (text) => text.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+
 export function span(seconds) {
   for (const [unit, length] of [["d", 86400], ["h", 3600], ["min", 60]]) {
     if (seconds >= length && (seconds % length === 0 || seconds >= 10 * length)) return `${+(seconds / length).toFixed(1)} ${unit}`;
