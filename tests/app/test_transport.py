@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +40,8 @@ class Fetched(BatchConsumer):
         self.sought: list[Mapping[TP, int]] = []
         self._taking: asyncio.Future[object] | None = None
         self._committed_offset: dict[TP, int | None] = {}
+        self._acked: dict[TP, list[int]] = {}
+        self._acked_index: dict[TP, set[int]] = defaultdict(set)
         self._active_partitions: set[TP] = set()
         self._paused_partitions: set[TP] = set()
 
@@ -148,6 +151,20 @@ async def test_a_partition_is_delivered_from_as_soon_as_it_has_arrived() -> None
     batches = await consumer.taken({P0: records(10, 12), P1: records(22, 25)})
     assert consumer.sought[1:] == [{P0: 10}]
     assert spans(batches) == {0: (10, 12), 1: (22, 25)}
+
+
+async def test_the_group_is_told_where_each_state_ends_though_nothing_comes_any_more() -> None:
+    consumer, loaded = Fetched({}), Loaded()
+    consumer._assign_state = loaded
+    consumer._committed_offset = {P0: 9, P1: 30}  # as of an assignment before
+    for partition, end in ((P0, 0), (P1, 20)):
+        loaded.there.put_nowait((Partition(*partition), end))
+    await consumer.seek_to_committed()
+    while not loaded.ended:
+        await asyncio.sleep(0)
+
+    assert consumer._filter_committable_offsets([P0, P1]) == {P1: 20}
+    assert consumer._filter_committable_offsets([P0, P1]) == {}, "once is enough"
 
 
 async def test_an_assignment_ends_the_loading_of_the_one_before() -> None:

@@ -75,7 +75,9 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]  # Faust ships no typ
         def arrived(partition: Partition, next_offset: int) -> None:
             tp = assigned[partition]
             self._expected[tp] = next_offset
-            self._committed_offset[tp] = next_offset or None
+            # The group may have been told less, or more: it is told this with the next commit.
+            self._committed_offset[tp] = None
+            self._acked[tp] = [next_offset - 1] if next_offset > 0 else []
             self._seek_back.add(tp)
             self.resume_partitions({tp})
             some.set()
