@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hedgerow.app.backtest.svg import Chart, range_of
 from hedgerow.app.backtest.trace import Matched, Trace
-from hedgerow.app.cli.output import counted
+from hedgerow.app.wording import counted
 from hedgerow.models import SeriesScore, series_key
 
 Floats = NDArray[np.float64]

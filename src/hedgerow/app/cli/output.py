@@ -48,17 +48,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-def counted(number: int, noun: str) -> str:
-    """Write a number and what it counts.
-
-    Examples
-    --------
-    >>> counted(1, "reading"), counted(1344, "reading"), counted(0, "row")
-    ('1 reading', '1,344 readings', '0 rows')
-    """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def columns(
     headings: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 0
 ) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from hedgerow.app.cli.output import counted
+from hedgerow.app.wording import counted
 
 
 class _Rate(ProgressColumn):

@@ -19,12 +19,12 @@ from hedgerow.app.cli.columns import (
 )
 from hedgerow.app.cli.output import (
     ConfigOption,
-    counted,
     errors,
     printable,
     read_settings,
     results,
 )
+from hedgerow.app.wording import counted
 
 if TYPE_CHECKING:
     from hedgerow.app.replay.send import Report

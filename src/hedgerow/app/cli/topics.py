@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from hedgerow.app.cli.output import ConfigOption, JsonOption, counted, read_settings, results
+from hedgerow.app.cli.output import ConfigOption, JsonOption, read_settings, results
+from hedgerow.app.wording import counted
 
 
 def add_to(app: typer.Typer) -> None:
