@@ -66,7 +66,7 @@ build/audit/bin/pip-audit: Makefile | $(BIN)/python
 	build/audit/bin/pip --quiet --disable-pip-version-check install $(PIP_AUDIT)
 	touch $@
 
-faults: $(VENV)/.dev  ## Run the fault matrix on real servers and write docs/fault-matrix.md (half an hour; ARGS="-k leaders" runs some again)
+faults: $(VENV)/.kernels  ## Run the fault matrix on real servers and write docs/fault-matrix.md (half an hour; ARGS="-k leaders" runs some again)
 	$(if $(ARGS),,rm -f build/faults/results.json)
 	$(BIN)/pytest -q -m "faults and (kafka or redis)" --fault-matrix=docs/fault-matrix.md $(ARGS)
 

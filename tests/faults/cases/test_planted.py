@@ -51,6 +51,7 @@ def test_a_planted_bug_is_caught(
         run.wait_ready(first)
         with live_city.feed(seconds=20.0):
             run.wait_share(0.3)
+            run.wait_until(lambda: any(run.saved().values()), "a checkpoint")
             first.kill()
             run.wait_ready(run.start())
         run.wait_done()
