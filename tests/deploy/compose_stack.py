@@ -124,7 +124,7 @@ class ComposeStack:
         self.typed.add(command)
         with log.open("w") as output:
             process = subprocess.Popen(
-                ["bash", "-c", command],
+                ["bash", "-c", f"exec {command}"],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -135,7 +135,8 @@ class ComposeStack:
         try:
             self.until_healthy()
             yield
-            os.killpg(process.pid, signal.SIGINT)
+            # Without a terminal docker tells compose itself; a second signal would be "force".
+            process.send_signal(signal.SIGINT)
             code = process.wait(STARTED_WITHIN_SECONDS)
             assert code in CTRL_C, f"`{command}` left with {code}:\n{log.read_text()[-4000:]}"
         finally:
