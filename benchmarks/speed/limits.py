@@ -27,9 +27,9 @@ TRIED = {
         **Latency.** Broker, load, worker and the consumer that measures share two
         hardware threads, and want 1.2 of them in this part: whoever is to run next waits
         for another's turn, and a step of few readings takes two to three times as long as
-        on a free core. Of the way of a reading the load's own linger is 2.5 ms in the
-        middle, the time until the next fetch 5, its step with all that came beside it 4,
-        the rest the broker, twice, and turns. Taken off, from 29 and 75 ms: the small
+        on a free core. Reckoned, the load's own linger is 2.5 ms of a reading's way, the
+        time until the next fetch 5, its step with all that came beside it 4; the rest is
+        the broker, twice, and turns. Taken off, from 29 and 75 ms: the small
         batches of a fetch are stepped in one unit and their outputs written at once, so
         that a fetch may come every 10 ms instead of 20, and outputs need not linger for
         each other; a fixed cost of a step of 230 µs, 130 now. Tried: 5 and 7 ms between
