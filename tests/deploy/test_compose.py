@@ -160,7 +160,6 @@ def test_the_dashboards_queries_are_answered_by_what_workers_tell(
 def test_the_group_commits_what_was_learned_so_that_others_see_its_lag(
     stack: ComposeStack,
 ) -> None:
-    # A partition that has just moved is committed with the next readings that come to it.
     publish(stack, sensors=40, slots=range(2), prefix="lag")
     stack.until_accounted("learned", stack.published)
     group = Consumer({"bootstrap.servers": stack.bootstrap, "group.id": "hedgerow"})

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hedgerow.agents.errors import Storm
-from hedgerow.agents.loop import Agent, Due, Taken
+from hedgerow.agents.loop import Agent, Taken
 from hedgerow.agents.outputs import Learned, Outputs
 
 
@@ -26,17 +25,11 @@ class ForecastAgent(Agent):
 
     outputs: Outputs
 
-    def _step(self, due: Sequence[Due]) -> list[Storm]:
-        """Take batches from bytes to outputs, in one unit."""
-        with self.meter.stage("decode"):
-            taken = [self._take(one) for one in due]
+    def _bring_forth(self, taken: Sequence[Taken]) -> None:
+        """Learn from readings, and send what came of it."""
         with self.meter.stage("learn"):
             learned = [_learn(one) for one in taken]
         self.outputs.emit(self.emitter, learned)
-        for one in taken:
-            one.keep_place()
-            self.meter.batch(len(one.batch.messages))
-        return [one.storm for one in taken if one.storm is not None]
 
 
 def _learn(taken: Taken) -> Learned:

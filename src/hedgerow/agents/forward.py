@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hedgerow.agents.errors import Storm
-from hedgerow.agents.loop import Agent, Due, Taken
+from hedgerow.agents.loop import Agent, Taken
 from hedgerow.agents.outputs import dead_letter_record
 from hedgerow.topics import DecodedBatch, Failure, Reason, TopicNames
 
@@ -33,15 +32,10 @@ class ForwardAgent(Agent):
 
     names: TopicNames
 
-    def _step(self, due: Sequence[Due]) -> list[Storm]:
-        """Forward batches, in one unit."""
-        with self.meter.stage("decode"):
-            taken = [self._take(one) for one in due]
+    def _bring_forth(self, taken: Sequence[Taken]) -> None:
+        """Hand on forecasts, one batch after the other."""
         for one in taken:
             self._forward(one)
-            one.keep_place()
-            self.meter.batch(len(one.batch.messages))
-        return [one.storm for one in taken if one.storm is not None]
 
     def _forward(self, taken: Taken) -> None:
         """Hand on the forecasts of one batch."""

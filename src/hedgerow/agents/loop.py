@@ -1,7 +1,7 @@
 """What every agent's loop has in common: take batches that fit, step them, checkpoint when due.
 
 Before: ``app/broker/transport`` delivers fetches, a batch of each partition that has something.
-After: the ``_step`` of ``agents/forecast`` or ``agents/forward``.
+After: the ``_bring_forth`` of ``agents/forecast`` or ``agents/forward``.
 """
 
 from __future__ import annotations
@@ -163,6 +163,16 @@ class Agent:
         elsewhere finds all three at the same offset. Of a batch that goes over a storm limit,
         what lies before that message is taken.
         """
+        with self.meter.stage("decode"):
+            taken = [self._take(one) for one in due]
+        self._bring_forth(taken)
+        for one in taken:
+            one.keep_place()
+            self.meter.batch(len(one.batch.messages))
+        return [one.storm for one in taken if one.storm is not None]
+
+    def _bring_forth(self, taken: Sequence[Taken]) -> None:
+        """Make of what was decoded what this agent is there for, and hand it to the emitter."""
         raise NotImplementedError
 
     def _take(self, due: Due) -> Taken:

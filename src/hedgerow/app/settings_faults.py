@@ -83,11 +83,12 @@ def misspelt(variables: Iterable[str], settings: type[BaseModel]) -> list[str]:
 HEDGEROW_KAFKA__BOOTSTRAP_SERVERS?
     """
     known = [*_variables(settings), "CONFIG"]
+    sections = _sections(known)
     plain = {name.replace("__", "_"): name for name in known}
     lines = []
     for variable in sorted(variables):
         name = variable.removeprefix(PREFIX)
-        if name == variable or name in known or name.partition("__")[0].lower() in _sections(known):
+        if name == variable or name in known or name.partition("__")[0].lower() in sections:
             continue  # within a section the settings tell themselves
         collapsed = name.replace("__", "_")
         near = [collapsed] if collapsed in plain else get_close_matches(

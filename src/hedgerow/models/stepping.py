@@ -20,7 +20,7 @@ from hedgerow.models.arithmetic import Array
 from hedgerow.models.bank import kernel
 from hedgerow.models.bank.bank import outputs
 from hedgerow.models.bank.nursery import Infant
-from hedgerow.models.bank.series import NOWHERE, find_banks
+from hedgerow.models.bank.series import NOWHERE, UNUSABLE, find_banks
 from hedgerow.models.explanation.columns import Room
 from hedgerow.models.period import Grid, declared_grid, infer_grid
 from hedgerow.models.profile import series_key
@@ -82,20 +82,21 @@ def step(learner: Learner, batch: Readings, experts: Sequence[str] | None) -> St
     only = find_banks(ids, batch.time_ms, batch.values, MAX_TIME_MS, series.banks, ways.bank_of)
     forecasts = _forecasts(experts)
     refusals: list[Refusal] = []
-    if only == NOWHERE or forecasts:
+    if only < 0 or forecasts:
         refusals = _admit(learner, batch, ways, forecasts, out)
         signals.follow(series)
         calls = signals.calls(ids, ways.bank_of, series.banks)
     else:
         calls = [(only, np.arange(n))]
+    rows = series.rows[ids]
     room = None
     if learner.explainer is not None:
         room = learner.explainer.room(n, learner.widest, learner.banks)
-        calls = list(room.cut(calls, series.rows[ids]))
+        calls = list(room.cut(calls, rows))
     company = signals.company(ids)
     for number, positions in calls:
         learner.banks[number].step(
-            series.rows[ids[positions]],
+            rows[positions],
             positions,
             time_ms=batch.time_ms,
             values=batch.values,
@@ -105,7 +106,6 @@ def step(learner: Learner, batch: Readings, experts: Sequence[str] | None) -> St
             out=out,
         )
         if room is not None:
-            rows = series.rows[ids]
             room.take(number, learner.banks[number], rows, positions, out.outcomes)
 
     _count(learner.counts, out.outcomes)
@@ -142,9 +142,10 @@ def _admit(
     (ids, bank_of, outside), series = ways, learner.series
     for p in forecasts:
         out.outcomes[p] = Outcome.IGNORED
-    usable = np.isfinite(batch.values) & (batch.time_ms >= 0) & (batch.time_ms <= MAX_TIME_MS)
-    refusals = _unusable(usable, batch)
-    for p in (usable & (bank_of < 0)).nonzero()[0].tolist():
+    unusable, waiting = ((bank_of == kind).nonzero()[0] for kind in (UNUSABLE, NOWHERE))
+    bank_of[unusable] = NOWHERE
+    refusals = _refusals(unusable, batch)
+    for p in waiting.tolist():
         one = series.find(batch.sensor_ids[p], batch.quantities[p])
         if p in forecasts:
             if one >= 0:  # its row may have come with a reading of this batch
@@ -210,13 +211,13 @@ def _replay(learner: Learner, series: int, infant: Infant) -> None:
     )
 
 
-def _unusable(usable: NDArray[np.bool_], batch: Readings) -> list[Refusal]:
+def _refusals(unusable: NDArray[np.int64], batch: Readings) -> list[Refusal]:
     """Say of each reading that cannot be used why."""
     return [
         Refusal(p, f"time {batch.time_ms[p]} ms lies outside the years 1970 to 3000", "time")
         if np.isfinite(batch.values[p])
         else Refusal(p, f"value {batch.values[p]} is not a finite number", "value")
-        for p in np.flatnonzero(~usable).tolist()
+        for p in unusable.tolist()
     ]
 
 

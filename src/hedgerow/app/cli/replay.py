@@ -17,13 +17,7 @@ from hedgerow.app.cli.columns import (
     ValuesColumns,
     columns_of,
 )
-from hedgerow.app.cli.output import (
-    ConfigOption,
-    errors,
-    printable,
-    read_settings,
-    results,
-)
+from hedgerow.app.cli.output import ConfigOption, errors, printable, read_settings, results
 from hedgerow.app.wording import counted
 
 if TYPE_CHECKING:

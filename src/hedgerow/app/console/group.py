@@ -90,8 +90,7 @@ class Group:
     def lag(self, committed: int | None) -> int | None:
         """Return the messages that the group has not learned yet.
 
-        Its workers know best; what is committed for lag tools is a few seconds old, and may stop
-        short of the end where nothing comes any more.
+        Its workers know best; what is committed for lag tools is a few seconds old.
 
         Parameters
         ----------

@@ -214,16 +214,17 @@ def build(settings: Settings, log: LogFacts, probe: Probe | None = None) -> Part
 def _why_not_ready(loop: Loop, share: Share) -> str | None:
     """Say why the worker learns nothing just now, or will soon not; ``None`` if it is ready."""
     holdings, emitter, stops = loop.holdings, loop.emitter, loop.failure.reason
-    missing = share.missing()
-    reasons = {
-        f"stopping: {stops}": stops is not None,
-        f"{missing}": missing is not None,
-        "partitions are being assigned, or their state loaded": not holdings.ready,
-        "no broker is reachable": not emitter.connected,
-        "paused: Redis cannot be written, nothing is learned until it can": holdings.paused,
-        "paused: the broker does not acknowledge outputs": emitter.full,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), None)
+    if stops is not None:
+        return f"stopping: {stops}"
+    if (missing := share.missing()) is not None or not holdings.ready:
+        return missing or "partitions are being assigned, or their state loaded"
+    if not emitter.connected:
+        return "no broker is reachable"
+    if holdings.paused:
+        return "paused: Redis cannot be written, nothing is learned until it can"
+    if emitter.full:
+        return "paused: the broker does not acknowledge outputs"
+    return None
 
 
 def forecast_loop(

@@ -264,10 +264,8 @@ def outputs(readings: int, horizons: int) -> kernel.Outputs:
     shape = (readings, horizons)
     predicted, mean, lower, upper = forecasts = np.empty((4, *shape))
     forecasts.fill(np.nan)
-    outcomes = np.empty(readings, np.int8)
-    outcomes.fill(kernel.REJECTED)
     return kernel.Outputs(
-        outcomes=outcomes,
+        outcomes=np.full(readings, kernel.REJECTED, np.int8),
         horizons=np.zeros(shape, np.int32),
         target_ms=np.zeros(shape, np.int64),
         predicted=predicted,

@@ -19,6 +19,7 @@ from hedgerow.models.arithmetic import jit
 
 CHUNK_SERIES = 1024
 NOWHERE = -1
+UNUSABLE = -2  # in place of a bank: the reading itself is not right
 
 
 class SeriesTable:
@@ -102,12 +103,13 @@ def find_banks(
 ) -> int:
     """Write the bank of each reading of a batch; return it where all go to one and the same.
 
-    Otherwise ``NOWHERE``, as is written for a series without a row, and for a reading whose value
-    is not finite or whose time is not between 1970 and ``latest_ms``.
+    ``NOWHERE`` is written for a series without a row, ``UNUSABLE`` for a reading whose value is not
+    finite or whose time is not between 1970 and ``latest_ms``. What is returned is negative where
+    not all of the batch go to one bank.
     """
     only = NOWHERE
     for p in range(len(ids)):
         usable = 0 <= time_ms[p] <= latest_ms and math.isfinite(values[p])
-        found[p] = banks[ids[p]] if usable and ids[p] >= 0 else NOWHERE
+        found[p] = (banks[ids[p]] if ids[p] >= 0 else NOWHERE) if usable else UNUSABLE
         only = found[p] if p == 0 or found[p] == only else NOWHERE
     return only
